@@ -1,0 +1,88 @@
+package tickets
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config is what the engine needs from outside.
+type Config struct {
+	Pool *pgxpool.Pool    // reads; writes go through the caller's transaction
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: slog.Default
+	// Secret signs list cursors. Empty: random, so cursors do not outlive the process.
+	Secret []byte
+	// Region is the default region for numbers typed by people (ISO 3166). Empty: RU.
+	Region string
+	// AreaCode is put in front of local numbers typed by people. Empty: none.
+	AreaCode string
+}
+
+// Service is the ticket engine. It holds no state of its own but the configuration: use it from any goroutine.
+type Service struct {
+	pool   *pgxpool.Pool
+	now    func() time.Time
+	log    *slog.Logger
+	secret []byte
+	plan   DialPlan
+}
+
+// New makes the engine. It panics without a pool or randomness: both are programming mistakes.
+func New(cfg Config) *Service {
+	if cfg.Pool == nil {
+		panic("tickets: no pool")
+	}
+	s := &Service{pool: cfg.Pool, now: cfg.Now, log: cfg.Log, secret: cfg.Secret}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if len(s.secret) == 0 {
+		s.secret = make([]byte, 32)
+		if _, err := rand.Read(s.secret); err != nil {
+			panic("tickets: no randomness: " + err.Error())
+		}
+	}
+	s.plan = DialPlan{Region: cfg.Region, AreaCode: cfg.AreaCode}
+	if s.plan.Region == "" {
+		s.plan.Region = "RU"
+	}
+	return s
+}
+
+// Tx runs f in one transaction and commits when f returns nil. A convenience for callers that write nothing else.
+func (s *Service) Tx(ctx context.Context, f func(tx pgx.Tx) error) error {
+	if err := pgx.BeginFunc(ctx, s.pool, f); err != nil {
+		return err
+	}
+	return nil
+}
+
+// querier is what reads need: the pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// utc keeps microseconds, as PostgreSQL does, so that a value read back equals the value written.
+func utc(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func wrap(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
