@@ -72,8 +72,8 @@ type Cluster struct {
 }
 
 // Start brings the cluster up and returns when it takes connections. ctx bounds the start alone, not the server's life.
-func Start(ctx context.Context, cfg Config) (c *Cluster, err error) {
-	c = &Cluster{cfg: cfg, log: cfg.Log, stop: make(chan struct{}), done: make(chan struct{})}
+func Start(ctx context.Context, cfg Config) (_ *Cluster, err error) {
+	c := &Cluster{cfg: cfg, log: cfg.Log, stop: make(chan struct{}), done: make(chan struct{})}
 	c.cfg.StopGrace = cmp.Or(cfg.StopGrace, 10*time.Second)
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
@@ -86,7 +86,7 @@ func Start(ctx context.Context, cfg Config) (c *Cluster, err error) {
 	}
 	defer func() {
 		if err != nil {
-			c.lock.Close()
+			c.lock.Close() // again after the supervisor: harmless
 		}
 	}()
 	if err := c.prepare(ctx); err != nil {
@@ -291,3 +291,9 @@ func (c *Cluster) ensureDatabase(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Dir is the data directory, as /proc shows it.
+func (c *Cluster) Dir() string { return c.dir }
+
+// Socket is the folder that holds the server's socket.
+func (c *Cluster) Socket() string { return c.socket }

@@ -47,6 +47,9 @@ type InitOptions struct {
 // Init makes a cluster in dir, which must not exist or be empty. It builds beside it and renames, so that a crash
 // half-way leaves no half cluster. The parent of dir must exist. The caller keeps others away.
 func Init(ctx context.Context, bin Binaries, acc Account, dir string, opt InitOptions) error {
+	if there, err := os.ReadDir(dir); err == nil && len(there) > 0 {
+		return fmt.Errorf("make a cluster in %s: it is neither empty nor a cluster", dir)
+	}
 	work := dir + ".new"
 	if err := os.RemoveAll(work); err != nil {
 		return fmt.Errorf("remove an unfinished cluster: %w", err)
@@ -79,7 +82,7 @@ func Init(ctx context.Context, bin Binaries, acc Account, dir string, opt InitOp
 		}
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("make a cluster in %s, which is neither empty nor a cluster: %w", dir, err)
+		return fmt.Errorf("make a cluster in %s: %w", dir, err)
 	}
 	if err := os.Rename(work, dir); err != nil {
 		return fmt.Errorf("put the new cluster in place: %w", err)

@@ -30,6 +30,9 @@ func (c *Cluster) supervise(startCtx context.Context, ready chan<- error) {
 	runtime.LockOSThread()
 	defer close(c.done)
 	defer c.lock.Close()
+	if c.socket != filepath.Join(c.dir, "run") {
+		defer os.Remove(c.socket) // what the long path made us put elsewhere
+	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	release := context.AfterFunc(startCtx, func() { cancel(context.Cause(startCtx)) }) // bounds the first start only
