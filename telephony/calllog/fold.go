@@ -1,0 +1,168 @@
+package calllog
+
+import (
+	"encoding/json"
+	"time"
+
+	"hotline/telephony"
+)
+
+// Summary is a call folded from its records: where it is, and the clocks of metrics.md section 2. Folding the same
+// records twice gives the same summary; records are folded in order of N.
+type Summary struct {
+	Call     telephony.CallID
+	Begin    Begin
+	First    uint64 // sequence number of the begin record
+	N        int    // last record folded
+	State    State
+	Since    time.Time // when State was entered
+	Started  time.Time
+	Answered time.Time // 200 OK sent; zero: never
+	Queued   time.Time // first queue entry; zero: never
+	Talked   time.Time // first Connected; zero: never
+	Ended    time.Time
+	Wait     time.Duration // sum over all queue entries, until connected or left
+	Talk     time.Duration // without hold
+	Hold     time.Duration
+	Queue    string
+	Agent    string
+	Lang     string
+	Path     []string
+	Who      Identified
+	Verified bool
+	Finish   *Finish
+
+	waitSince, talkSince, holdSince time.Time
+}
+
+// Fold adds one record. Unknown types and moves that the table does not allow change no state.
+func (s *Summary) Fold(r Record) {
+	if s.State == StateEnded || r.N <= s.N && s.N > 0 {
+		return
+	}
+	s.N = r.N
+	switch r.Type {
+	case TypeBegin:
+		if json.Unmarshal(r.Data, &s.Begin) == nil {
+			s.Call, s.First, s.Started, s.State, s.Since = r.Call, r.Seq, r.At, StateNew, r.At
+		}
+		return
+	case TypeIdentified:
+		if json.Unmarshal(r.Data, &s.Who) == nil && s.Who.Lang != "" {
+			s.Lang = s.Who.Lang
+		}
+	case TypeAnswered:
+		if s.Answered.IsZero() {
+			s.Answered = r.At
+		}
+	case TypeMenu:
+		var m MenuStep
+		if json.Unmarshal(r.Data, &m) == nil && m.Exit == "" && m.Node != "" && len(s.Path) < 200 {
+			s.Path = append(s.Path, m.Node)
+		}
+	case TypeQueued:
+		s.foldQueued(r)
+	case TypeConnected:
+		s.foldConnected(r)
+	case TypeLeftQueue:
+		s.stopWait(r.At)
+	case TypeHold:
+		s.stopTalk(r.At)
+		if s.holdSince.IsZero() {
+			s.holdSince = r.At
+		}
+	case TypeResumed:
+		s.stopHold(r.At)
+		if s.talkSince.IsZero() {
+			s.talkSince = r.At
+		}
+	case TypeTalkEnded:
+		s.stopTalk(r.At)
+		s.stopHold(r.At)
+	case TypeEnd:
+		s.stopWait(r.At)
+		s.stopTalk(r.At)
+		s.stopHold(r.At)
+		s.Ended = r.At
+		var f Finish
+		if json.Unmarshal(r.Data, &f) == nil {
+			s.Finish = &f
+		}
+	}
+	if n, ok := s.State.Next(r.Type); ok {
+		if n != s.State {
+			s.Since = r.At
+		}
+		s.State = n
+	}
+}
+
+func (s *Summary) foldQueued(r Record) {
+	var q Queued
+	if json.Unmarshal(r.Data, &q) != nil {
+		return
+	}
+	s.stopTalk(r.At)
+	s.stopHold(r.At)
+	if s.Queued.IsZero() {
+		s.Queued = r.At
+	}
+	if q.Lang != "" {
+		s.Lang = q.Lang
+	}
+	s.Queue, s.waitSince = q.Queue, r.At
+}
+
+func (s *Summary) foldConnected(r Record) {
+	var c Connected
+	if json.Unmarshal(r.Data, &c) != nil {
+		return
+	}
+	s.stopWait(r.At)
+	if s.Talked.IsZero() {
+		s.Talked = r.At
+	}
+	s.Agent, s.talkSince = c.Agent, r.At
+}
+
+func (s *Summary) stopWait(at time.Time) { s.Wait += stop(&s.waitSince, at) }
+func (s *Summary) stopTalk(at time.Time) { s.Talk += stop(&s.talkSince, at) }
+func (s *Summary) stopHold(at time.Time) { s.Hold += stop(&s.holdSince, at) }
+
+// stop ends a running clock and gives what it measured, never negative: the wall clock may have jumped in a replay.
+func stop(since *time.Time, at time.Time) time.Duration {
+	if since.IsZero() {
+		return 0
+	}
+	d := at.Sub(*since)
+	*since = time.Time{}
+	return max(d, 0)
+}
+
+// Disposition names the call's outcome in the words of call.disposition, from the facts alone.
+func (s *Summary) Disposition(e telephony.End) string {
+	switch {
+	case e.Reason == telephony.ReasonVoicemail:
+		return "voicemail"
+	case e.Reason == telephony.ReasonCallback:
+		return "callback"
+	case !s.Talked.IsZero():
+		return "answered"
+	case e.Reason == telephony.ReasonTransferred:
+		return "answered"
+	case e.Reason == telephony.ReasonBusy:
+		return "busy"
+	case e.Reason == telephony.ReasonRejected, e.Reason == telephony.ReasonNotFound, e.Reason == telephony.ReasonNoCodec,
+		e.Reason == telephony.ReasonOverload, e.Reason == telephony.ReasonDraining:
+		return "rejected"
+	case !s.Queued.IsZero() && (e.Reason == telephony.ReasonAbandonedWait || e.Reason == telephony.ReasonCrash ||
+		e.Reason == telephony.ReasonMediaTimeout || e.Reason == telephony.ReasonHangup):
+		return "abandoned_queue"
+	case !s.Queued.IsZero() || e.Reason == telephony.ReasonNoAnswer:
+		return "no_answer"
+	case e.Result == telephony.ResultServer || e.Result == telephony.ResultUpstream:
+		return "failed"
+	default:
+		return "abandoned_ivr"
+	}
+}
