@@ -132,7 +132,7 @@ func RunCommand(a RunArgs, in io.Reader, w io.Writer) int { return 0 }
 // TestArgs are the arguments of `hotline flow test`.
 type TestArgs struct {
 	Dir     string
-	Random  int   // so many random calls; 0: run the test files
+	Random  int // so many random calls; 0: run the test files
 	Seed    int64
 	Cover   float64 // lowest share of exits reached, percent; 0: any
 	Options Options
