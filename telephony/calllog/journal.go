@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +36,7 @@ type Config struct {
 // Journal is the append-only file of call facts. Any goroutine may append; one writer goroutine owns the file.
 type Journal struct {
 	cfg  Config
+	id   string        // names this journal for ever; kept in the file "id"
 	in   chan request  // size 1024; full: the appender waits (facts are never dropped)
 	wake chan struct{} // size 1: a Copier sleeps on it; full means it is awake already
 	done chan struct{} // closed when the writer has ended
@@ -83,6 +86,10 @@ func Open(cfg Config) (*Journal, []*Summary, error) {
 		cfg: cfg, in: make(chan request, 1024), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		closing: make(chan struct{}), live: map[telephony.CallID]*Call{}, m: newMetrics(cfg.Registerer),
 	}
+	var err error
+	if j.id, err = journalID(cfg.Dir, cfg.Now()); err != nil {
+		return nil, nil, err
+	}
 	cut, err := j.replay()
 	if err != nil {
 		return nil, nil, err
@@ -100,6 +107,23 @@ func Open(cfg Config) (*Journal, []*Summary, error) {
 	}
 	go j.write()
 	return j, cut, nil
+}
+
+// journalID reads the journal's name or makes one.
+func journalID(dir string, now time.Time) (string, error) {
+	path := filepath.Join(dir, "id")
+	b, err := os.ReadFile(path)
+	if err == nil && len(b) > 0 {
+		return string(b), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read journal id: %w", err)
+	}
+	id := telephony.NewID(now)
+	if err := os.WriteFile(path, []byte(id), 0o600); err != nil {
+		return "", fmt.Errorf("write journal id: %w", err)
+	}
+	return id, syncDir(dir)
 }
 
 // replay reads every segment, finds the last sequence number and the calls without end.

@@ -15,6 +15,7 @@ type metrics struct {
 	sync    prometheus.Histogram // seconds from taking a group to its sync
 	lag     prometheus.Gauge     // records written and not yet copied into rows
 	copied  prometheus.Counter   // records copied into rows
+	refused prometheus.Counter   // records the database refused for good
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
@@ -27,8 +28,9 @@ func newMetrics(reg prometheus.Registerer) metrics {
 		lag:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotline_journal_lag_records", Help: "Call facts not yet copied into PostgreSQL."}),
 		copied: prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_journal_copied_total", Help: "Call facts copied into PostgreSQL."}),
 	}
+	m.refused = prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_journal_refused_total", Help: "Call facts that PostgreSQL refused for good."})
 	if reg != nil {
-		reg.MustRegister(m.records, m.errors, m.damaged, m.sync, m.lag, m.copied)
+		reg.MustRegister(m.records, m.errors, m.damaged, m.sync, m.lag, m.copied, m.refused)
 	}
 	return m
 }

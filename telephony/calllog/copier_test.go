@@ -1,0 +1,163 @@
+package calllog_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hotline/internal/pg/pgtest"
+	"hotline/telephony"
+	"hotline/telephony/calllog"
+)
+
+func ok(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func call(t *testing.T, j *calllog.Journal, id string, facts ...any) *calllog.Call {
+	t.Helper()
+	c, err := j.Begin(t.Context(), telephony.CallID(id), calllog.Begin{Direction: calllog.In, Driver: "native", Party: telephony.Party{
+		Caller: telephony.Identity{Value: "+74951112233", DisplayName: "Анна\x00 \xff", Source: "from", Trust: telephony.TrustAsserted}, Called: "100", Trunk: "t"}})
+	ok(t, err)
+	for i := 0; i < len(facts); i += 2 {
+		ok(t, c.Note(t.Context(), facts[i].(calllog.Type), facts[i+1]))
+	}
+	return c
+}
+
+func TestRowsFollowTheJournal(t *testing.T) {
+	pool := pgtest.New(t)
+	dir := t.TempDir()
+	j, _, err := calllog.Open(calllog.Config{Dir: dir, SegmentBytes: 4096})
+	ok(t, err)
+	var seen []string
+	each := func(ctx context.Context, tx pgx.Tx, c calllog.Copied) error {
+		seen = append(seen, fmt.Sprintf("%s/%s", c.Record.Call, c.Record.Type))
+		return nil
+	}
+	cp := &calllog.Copier{Journal: j, Pool: pool, Each: each}
+	c := call(t, j, "A", calllog.TypeLegBegin, calllog.LegBegin{Leg: "L1", Role: "customer", Endpoint: "t"},
+		calllog.TypeIdentified, calllog.Identified{E164: "+74951112233", Level: "none", Rule: "L11"},
+		calllog.TypeMenu, calllog.MenuStep{Flow: "hotline", Node: "main"},
+		calllog.TypeQueued, calllog.Queued{Queue: "support", Lang: "ru"},
+		calllog.TypeConnected, calllog.Connected{Agent: "agent1"})
+	ok(t, cp.Drain(t.Context()))
+	var state, e164, name string
+	ok(t, pool.QueryRow(t.Context(), `SELECT state, caller_e164, caller_name FROM call WHERE call_key = 'A'`).Scan(&state, &e164, &name))
+	if state != "talking" || e164 != "+74951112233" || name != "Анна \uFFFD" {
+		t.Fatalf("row: %q %q %q", state, e164, name)
+	}
+	ok(t, c.Finish(t.Context(), telephony.End{Result: "success", Reason: "talked", By: "customer"}))
+	ok(t, cp.Drain(t.Context()))
+	ok(t, cp.Drain(t.Context())) // again: nothing happens twice
+	var n, legs, events int
+	ok(t, pool.QueryRow(t.Context(), `SELECT count(*), (SELECT count(*) FROM call_leg WHERE ended_at IS NOT NULL), (SELECT count(*) FROM call_event)
+		FROM call WHERE state = 'ended' AND disposition = 'answered' AND end_reason = 'talked' AND wait_ms >= 0`).Scan(&n, &legs, &events))
+	if n != 1 || legs != 1 || events != 7 || len(seen) != 7 {
+		t.Fatalf("calls %d, legs %d, events %d, told %d", n, legs, events, len(seen))
+	}
+	// A second copier on the same database begins where the first one stopped, over a restart of the journal.
+	d := call(t, j, "B")
+	ok(t, j.Close())
+	j2, cut, err := calllog.Open(calllog.Config{Dir: dir, SegmentBytes: 4096})
+	ok(t, err)
+	defer j2.Close()
+	if len(cut) != 1 || cut[0].Call != d.ID() {
+		t.Fatalf("cut: %v", cut)
+	}
+	ok(t, j2.Resume(cut[0]).Finish(t.Context(), telephony.End{Result: telephony.ResultUnknown, Reason: telephony.ReasonCrash}))
+	ok(t, (&calllog.Copier{Journal: j2, Pool: pool, Each: each}).Drain(t.Context()))
+	if len(seen) != 9 {
+		t.Fatalf("told %v", seen)
+	}
+}
+
+// A failure in the follow-up undoes the rows of that batch as well; the next try does all of it, once.
+func TestFollowUpAndRowsAreOne(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
+	ok(t, err)
+	defer j.Close()
+	fail := true
+	cp := &calllog.Copier{Journal: j, Pool: pool, Each: func(ctx context.Context, tx pgx.Tx, c calllog.Copied) error {
+		if fail && c.Record.Type == calllog.TypeEnd {
+			return errors.New("no")
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO outbox (topic, entity_id, data) VALUES ('test', 1, '{}')`)
+		return err
+	}}
+	ok(t, call(t, j, "A").Finish(t.Context(), telephony.End{}))
+	if err := cp.Drain(t.Context()); err == nil {
+		t.Fatal("failure not told")
+	}
+	count := func(table string) (n int) {
+		ok(t, pool.QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&n))
+		return n
+	}
+	if count("call") != 0 || count("outbox") != 0 {
+		t.Fatal("half of it was written")
+	}
+	fail = false
+	ok(t, cp.Drain(t.Context()))
+	if count("call") != 1 || count("outbox") != 2 {
+		t.Fatalf("calls %d, follow-ups %d", count("call"), count("outbox"))
+	}
+}
+
+// A record that the database refuses for good is left out and holds up nobody.
+func TestPoisonIsLeftOut(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
+	ok(t, err)
+	defer j.Close()
+	cp := &calllog.Copier{Journal: j, Pool: pool}
+	call(t, j, "A", calllog.TypeLegBegin, calllog.LegBegin{Leg: "L", Role: "no such role"}, calllog.TypeQueued, calllog.Queued{Queue: "q"})
+	ok(t, call(t, j, "B").Finish(t.Context(), telephony.End{}))
+	ok(t, cp.Drain(t.Context()))
+	var states string
+	ok(t, pool.QueryRow(t.Context(), `SELECT string_agg(state, ' ' ORDER BY call_key) FROM call`).Scan(&states))
+	if states != "waiting ended" {
+		t.Fatalf("states: %s", states)
+	}
+}
+
+func TestRunCopiesWhatComes(t *testing.T) {
+	pool := pgtest.New(t)
+	dir := t.TempDir()
+	j, _, err := calllog.Open(calllog.Config{Dir: dir, SegmentBytes: 4096})
+	ok(t, err)
+	defer j.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	told := make(chan struct{}, 1000)
+	cp := &calllog.Copier{Journal: j, Pool: pool, Each: func(context.Context, pgx.Tx, calllog.Copied) error { told <- struct{}{}; return nil }}
+	done := make(chan error, 1)
+	go func() { done <- cp.Run(ctx) }()
+	const n = 50
+	for i := range n {
+		ok(t, call(t, j, fmt.Sprint("c", i)).Finish(t.Context(), telephony.End{Result: "success", Reason: "completed"}))
+	}
+	for range 2 * n {
+		select {
+		case <-told:
+		case <-ctx.Done():
+			t.Fatal("not copied")
+		}
+	}
+	stop()
+	ok(t, <-done)
+	ok(t, cp.Drain(t.Context()))
+	files, err := filepath.Glob(filepath.Join(dir, "*.log"))
+	ok(t, err)
+	if len(files) > 2 {
+		t.Fatalf("%d segments kept, all copied", len(files))
+	}
+}
