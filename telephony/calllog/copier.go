@@ -169,8 +169,12 @@ func (c *Copier) fold(r Record) *Summary {
 func (c *Copier) step(ctx context.Context) (int, error) {
 	before := c.cur
 	rs, err := c.read(copyBatch)
-	if err != nil || len(rs) == 0 {
+	if err != nil {
 		return 0, err
+	}
+	if len(rs) == 0 {
+		c.trim() // calls have ended since
+		return 0, nil
 	}
 	err = c.copy(ctx, rs)
 	if refused(err) { // one of them is poison: find it
