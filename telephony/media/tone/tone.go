@@ -56,3 +56,10 @@ func (g *Generator) Fill(dst []int16) {
 		dst[i] = int16(math.Round(v * g.gain))
 	}
 }
+
+// Clone is a generator that goes on from here by itself.
+func (g *Generator) Clone() *Generator {
+	c := *g
+	c.phases = append([]float64(nil), g.phases...)
+	return &c
+}
