@@ -223,8 +223,5 @@ func (s *Service) PatchCallback(ctx context.Context, tx pgx.Tx, a Actor, id int6
 	return Callback{}, errSkeleton
 }
 
-// ReasonText says a rule in words: lang ru or en. Empty for an unknown rule.
-func ReasonText(rule, lang string) string { return "" }
-
 // SeedDemo writes the demo company. Running it again changes nothing.
 func SeedDemo(ctx context.Context, tx pgx.Tx, now func() time.Time) error { return errSkeleton }
