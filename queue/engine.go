@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,13 +45,23 @@ type Engine struct {
 	box   chan message
 	ready chan struct{} // closed when Load is done
 	done  chan struct{} // closed when Run has returned
-	once  sync.Once
+
+	strict bool // tests: a move outside the tables panics
 
 	// Owned by Run's goroutine.
-	st     *state
-	base   time.Time // what instant 0 means
-	places map[int64]*Place
-	subs   map[*Subscription]struct{}
+	st      *state
+	base    time.Time // what instant 0 means
+	anchor  time.Time // wall time of instant 0; see at
+	wall    time.Time // when the running step began
+	dayEnd  time.Time // next midnight
+	dayFrom time.Time
+	places  map[int64]*Place
+	gone    map[OfferID]chan struct{}
+	subs    map[*Subscription]struct{}
+	seq     uint64
+	nextLog int64
+	out     *writer
+	met     *metrics
 }
 
 // message is one letter to the owner: an event for the core, or a function that reads its state.
@@ -73,13 +82,26 @@ func New(cfg Config) *Engine {
 	if cfg.Location == nil {
 		cfg.Location = time.Local
 	}
-	return &Engine{
+	def := func(d *time.Duration, to time.Duration) {
+		if *d <= 0 {
+			*d = to
+		}
+	}
+	def(&cfg.ConnectLimit, 5*time.Second)
+	def(&cfg.ReturnGrace, 60*time.Second)
+	def(&cfg.AdoptGrace, 60*time.Second)
+	e := &Engine{
 		cfg: cfg, log: cfg.Log.With("package", "queue"),
 		box:   make(chan message, mailboxSize),
 		ready: make(chan struct{}), done: make(chan struct{}),
-		places: map[int64]*Place{},
-		subs:   map[*Subscription]struct{}{},
+		places: map[int64]*Place{}, gone: map[OfferID]chan struct{}{}, subs: map[*Subscription]struct{}{},
+		nextLog: 1,
+		met:     newMetrics(cfg.Registerer),
 	}
+	if cfg.Store != nil {
+		e.out = newWriter(cfg.Store, e.log, e.met)
+	}
+	return e
 }
 
 // Ready is closed when the rows have been loaded and the engine decides.

@@ -32,6 +32,45 @@ func (f *Figures) ASA() *time.Duration {
 	return &d
 }
 
+// end moves a row from waiting to its bucket.
+func (f *Figures) end(c *caller, threshold, short instant) {
+	f.W--
+	within := c.wait <= threshold
+	f.add(c.outcome, c.reason, c.wait, within, !c.later && c.wait <= short)
+}
+
+func (f *Figures) add(o Outcome, reason string, wait time.Duration, within, short bool) {
+	one := func(all, in *int) {
+		*all++
+		if within {
+			*in++
+		}
+	}
+	switch o {
+	case OutAnswered:
+		one(&f.A, &f.AT)
+		f.WaitA += wait
+	case OutAbandoned:
+		one(&f.B, &f.BT)
+		f.WaitB += wait
+		if short {
+			f.BS++
+		}
+	case OutCallback:
+		one(&f.C, &f.CT)
+	case OutVoicemail:
+		f.V++
+	case OutDeflected:
+		f.D++
+	default:
+		f.F++
+		if f.FByReason == nil {
+			f.FByReason = map[string]int{}
+		}
+		f.FByReason[reason]++
+	}
+}
+
 func percent(part, whole int) *float64 {
 	if whole == 0 {
 		return nil

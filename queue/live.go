@@ -64,7 +64,7 @@ type WaitingCall struct {
 	Position int    // 1 is next
 }
 
-// Change is one step of the live picture. Exactly one of Agent, Entry and Queue is set.
+// Change is one step of the live picture. Exactly one of Agent and Entry is set.
 type Change struct {
 	Seq   uint64
 	At    time.Time

@@ -39,7 +39,7 @@ var agentMoves = map[AgentState][]AgentState{
 	ACW:        {Offline, Available, Paused, LostState},
 	Paused:     {Offline, Available, Dialing, Talking, Paused},
 	BusyOther:  {Offline, Available, Talking, Paused},
-	LostState:  {Offline, Available, Paused, Fault},
+	LostState:  {Offline, Available, Talking, Paused, Fault},
 	LostCall:   {Offline, Available, Talking, ACW, Paused, LostState, Fault},
 	Fault:      {Offline, Available, Paused},
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"hotline/telephony"
 )
@@ -13,7 +14,7 @@ import (
 // newest position, the newest offer (an offer that ended unread is dropped with its end) and the final event.
 type Place struct {
 	eng  *Engine
-	id   int64 // of the row
+	id   atomic.Int64 // of the row; changes when the call is moved
 	call telephony.CallID
 
 	notify chan struct{} // size 1; a full one means that a wake-up is under way
@@ -48,7 +49,48 @@ func (p *Place) Next(ctx context.Context) (Event, error) {
 // Leave gives the place up and takes a live offer back. Idempotent; it never blocks on anything but the engine, and
 // works after the call's context has ended.
 func (p *Place) Leave(why LeaveReason) {
-	_ = p.eng.do(context.Background(), event{kind: evLeave, call: p.call, row: p.id, reason: string(why)})
+	_ = p.eng.do(context.Background(), event{kind: evLeave, call: p.call, row: p.id.Load(), reason: string(why)})
+}
+
+// put files an event where it belongs. Called by the engine alone.
+func (p *Place) put(ev Event) {
+	p.mu.Lock()
+	switch {
+	case ev.Kind == Position:
+		p.pos = &ev
+	case ev.Kind == Withdrawn && p.dropOffer(ev.Offer.ID):
+		// never read: there is nothing to take back
+	default:
+		p.queue = append(p.queue, ev)
+	}
+	p.mu.Unlock()
+	p.wake()
+}
+
+// dropOffer removes an offer nobody has read yet.
+func (p *Place) dropOffer(id OfferID) bool {
+	for i := range p.queue {
+		if p.queue[i].Kind == Offered && p.queue[i].Offer.ID == id {
+			p.queue = append(p.queue[:i], p.queue[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// finish says that no event follows those filed.
+func (p *Place) finish() {
+	p.mu.Lock()
+	p.over = true
+	p.mu.Unlock()
+	p.wake()
+}
+
+func (p *Place) wake() {
+	select {
+	case p.notify <- struct{}{}:
+	default:
+	}
 }
 
 func (p *Place) take() (ev Event, ok, over bool) {
