@@ -70,6 +70,7 @@ func (s *state) enter(ev *event) result {
 	if q == nil {
 		return result{err: ErrUnknownQueue}
 	}
+	s.dropOrphan(e.Call)
 	c := s.newCaller(q, e, ev.since)
 	c.prio = max(-MaxPriority, min(MaxPriority, e.Priority))
 	if e.Front {

@@ -34,40 +34,39 @@ func (f *Figures) ASA() *time.Duration {
 
 // end moves a row from waiting to its bucket.
 func (f *Figures) end(c *caller, threshold, short instant) {
+	f.N--
 	f.W--
-	within := c.wait <= threshold
-	f.add(c.outcome, c.reason, c.wait, within, !c.later && c.wait <= short)
+	within, brief := 0, 0
+	if c.wait <= threshold {
+		within = 1
+	}
+	if !c.later && c.wait <= short {
+		brief = 1
+	}
+	f.addMany(c.outcome, c.reason, 1, within, brief, c.wait)
 }
 
-func (f *Figures) add(o Outcome, reason string, wait time.Duration, within, short bool) {
-	one := func(all, in *int) {
-		*all++
-		if within {
-			*in++
-		}
-	}
+// addMany counts n finished rows with one outcome: how many of them within the threshold and the short-abandon limit,
+// and the sum of their waits.
+func (f *Figures) addMany(o Outcome, reason string, n, within, short int, wait time.Duration) {
+	f.N += n
 	switch o {
 	case OutAnswered:
-		one(&f.A, &f.AT)
-		f.WaitA += wait
+		f.A, f.AT, f.WaitA = f.A+n, f.AT+within, f.WaitA+wait
 	case OutAbandoned:
-		one(&f.B, &f.BT)
-		f.WaitB += wait
-		if short {
-			f.BS++
-		}
+		f.B, f.BT, f.BS, f.WaitB = f.B+n, f.BT+within, f.BS+short, f.WaitB+wait
 	case OutCallback:
-		one(&f.C, &f.CT)
+		f.C, f.CT = f.C+n, f.CT+within
 	case OutVoicemail:
-		f.V++
+		f.V += n
 	case OutDeflected:
-		f.D++
+		f.D += n
 	default:
-		f.F++
+		f.F += n
 		if f.FByReason == nil {
 			f.FByReason = map[string]int{}
 		}
-		f.FByReason[reason]++
+		f.FByReason[reason] += n
 	}
 }
 

@@ -1,6 +1,10 @@
 package queue
 
-import "time"
+import (
+	"time"
+
+	"hotline/telephony"
+)
 
 // savedAgent and savedEntry are rows in the core's time. They wait until their agent or queue is set.
 type savedAgent struct {
@@ -21,7 +25,7 @@ func (s *state) restore(sv *Saved, at func(time.Time) instant, midnight time.Tim
 	s.nextRow, s.nextOffer = max(1, sv.NextRow), OfferID(max(1, sv.NextOffer))
 	s.saved = make(map[string]savedAgent, len(sv.Agents))
 	for _, r := range sv.Agents {
-		sa := savedAgent{AgentRow: r, since: at(r.Since), until: noInstant}
+		sa := savedAgent{AgentRow: r, since: min(0, at(r.Since)), until: noInstant}
 		if !r.Until.IsZero() {
 			sa.until = at(r.Until)
 		}
@@ -41,6 +45,20 @@ func (s *state) restore(sv *Saved, at func(time.Time) instant, midnight time.Tim
 
 // figures adds the finished rows of today; queues that are set later find theirs too.
 func (s *state) figures(today map[string]Figures) { s.today = today }
+
+// dropOrphan ends the old row of a call that comes back elsewhere before its old queue was set.
+func (s *state) dropOrphan(call telephony.CallID) {
+	for key, rows := range s.parked {
+		for i := range rows {
+			if rows[i].Call == call {
+				old := rows[i]
+				s.tell(effect{kind: fxOrphan, saved: &old})
+				s.parked[key] = append(rows[:i], rows[i+1:]...)
+				return
+			}
+		}
+	}
+}
 
 // orphans ends the rows of queues that are gone for good.
 func (s *state) orphans() {

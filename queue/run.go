@@ -61,7 +61,7 @@ func (e *Engine) load(ctx context.Context) error {
 		return err
 	}
 	e.nextLog = max(1, saved.NextLog)
-	at := func(t time.Time) instant { return min(0, t.Sub(e.base.Round(0))) }
+	at := func(t time.Time) instant { return t.Sub(e.anchor) }
 	e.st.restore(&saved, at, e.dayFrom)
 	e.st.figures(saved.Today)
 	for _, o := range saved.Offers {

@@ -188,20 +188,25 @@ func split[T any](rows []T, n int) (a, b []T, rest int) {
 	return rows[:k], rows[k:], n - k
 }
 
-// take removes at most maxBatch rows. Offers that ended come before live ones, so that an agent has never two.
+// take removes at most maxBatch rows. What ended comes before what lives, so that a call never has two live entries, nor
+// an agent two live offers.
 func (w *writer) take() (Batch, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.met.pendingG.Set(float64(w.pending()))
 	var b Batch
 	room := maxBatch
-	for id, r := range w.entries {
-		if room == 0 {
-			break
+	for pass := range 2 {
+		for id, r := range w.entries {
+			if room == 0 {
+				break
+			}
+			if (r.State != EntryEnded) == (pass == 1) {
+				b.Entries = append(b.Entries, r)
+				delete(w.entries, id)
+				room--
+			}
 		}
-		b.Entries = append(b.Entries, r)
-		delete(w.entries, id)
-		room--
 	}
 	for pass := range 2 {
 		for id, r := range w.offers {
