@@ -1,6 +1,8 @@
 package media
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,11 +11,16 @@ import (
 // TestMediaTimeout lets media stop, come back and stop, and rest while held.
 func TestMediaTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // the time-out runs in a goroutine of its own each time
 		var fired []time.Duration
 		begin := time.Now()
 		e := NewEndpoint(EndpointConfig{
-			MediaTimeout:   10 * time.Second,
-			OnMediaTimeout: func() { fired = append(fired, time.Since(begin)) },
+			MediaTimeout: 10 * time.Second,
+			OnMediaTimeout: func() {
+				mu.Lock()
+				defer mu.Unlock()
+				fired = append(fired, time.Since(begin))
+			},
 		})
 		talk := func(d time.Duration) {
 			for end := time.Now().Add(d); time.Now().Before(end); {
@@ -30,6 +37,8 @@ func TestMediaTimeout(t *testing.T) {
 		e.Configure(Format{Send: true, Recv: true})
 		time.Sleep(9 * time.Second)
 		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
 		if len(fired) != 2 {
 			t.Fatalf("fired at %v", fired)
 		}
@@ -39,8 +48,10 @@ func TestMediaTimeout(t *testing.T) {
 		if fired[1] < 85900*time.Millisecond || fired[1] > 96*time.Second {
 			t.Errorf("fired again at %v, want 85.98 s or up to one time-out later", fired[1])
 		}
+		mu.Unlock()
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
+		mu.Lock()
 		if len(fired) != 3 {
 			t.Errorf("silence after a hold did not count: %v", fired)
 		}
@@ -52,15 +63,17 @@ func TestMediaTimeout(t *testing.T) {
 // TestMediaTimeoutWithoutMedia fires when nothing ever comes.
 func TestMediaTimeoutWithoutMedia(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		fired := 0
-		e := NewEndpoint(EndpointConfig{MediaTimeout: 5 * time.Second, OnMediaTimeout: func() { fired++ }})
+		var fired atomic.Int32
+		e := NewEndpoint(EndpointConfig{MediaTimeout: 5 * time.Second, OnMediaTimeout: func() { fired.Add(1) }})
 		time.Sleep(4900 * time.Millisecond)
-		if fired != 0 {
+		synctest.Wait()
+		if fired.Load() != 0 {
 			t.Error("too soon")
 		}
 		time.Sleep(time.Minute)
-		if fired != 1 {
-			t.Errorf("fired %d times", fired)
+		synctest.Wait()
+		if n := fired.Load(); n != 1 {
+			t.Errorf("fired %d times", n)
 		}
 		e.Close()
 	})
