@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hotline/telephony/media"
@@ -515,7 +516,7 @@ func (c *PhoneCall) sdp(direction string) string {
 	ip := c.p.cfg.IP
 	ev := c.evPT.Load()
 	return fmt.Sprintf("v=0\r\no=phone %d %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %s %d\r\n%sa=rtpmap:%d telephone-event/8000\r\na=fmtp:%d 0-15\r\na=ptime:20\r\na=%s\r\n",
-		c.port(), c.cseq, ip, ip, c.port(), list, ev, maps, ev, ev, direction)
+		c.port(), c.sdpVersion.Add(1), ip, ip, c.port(), list, ev, maps, ev, ev, direction)
 }
 
 func lawName(l media.Law) string {
