@@ -28,25 +28,26 @@ type CallOptions struct {
 // PhoneCall is one call of a Phone. Its methods may be used from any goroutine.
 type PhoneCall struct {
 	*Audio
-	p       *Phone
-	id      string
-	out     bool
-	local   string // From or To with our tag
-	theirs  string // the far side's, with its tag once known
-	target  string // request URI inside the dialog
-	routes  []string
-	to      netip.AddrPort
-	invite  *message // the INVITE, ours or theirs
-	branch  string
-	mu      sync.Mutex // guards what follows
-	cseq    int
-	state   string // calling, ringing, connected, ended
-	code    int
-	reason  string
-	lastAck *message
-	lastOK  *message // our 200 to their INVITE, repeated when it comes again
-	held    bool
-	reinv   int
+	p          *Phone
+	id         string
+	out        bool
+	local      string // From or To with our tag
+	theirs     string // the far side's, with its tag once known
+	target     string // request URI inside the dialog
+	routes     []string
+	to         netip.AddrPort
+	invite     *message // the INVITE, ours or theirs
+	branch     string
+	mu         sync.Mutex // guards what follows
+	cseq       int
+	state      string // calling, ringing, connected, ended
+	code       int
+	reason     string
+	lastAck    *message
+	lastOK     *message // our 200 to their INVITE, repeated when it comes again
+	held       bool
+	reinv      int
+	sdpVersion atomic.Uint32 // grows with every description (RFC 3264 8)
 
 	ringing   chan struct{} // closed on the first 18x
 	connected chan struct{}
