@@ -34,6 +34,8 @@ const (
 	flagCallback  = "callback"
 	flagCheckLink = "check_link"
 	flagWithheld  = "withheld"
+	// flagUnverified marks a ticket whose contact rests on a merely claimed number.
+	flagUnverified = "unverified"
 )
 
 const (

@@ -235,3 +235,6 @@ func partyNumber(p CallParty, plan DialPlan) Number {
 	}
 	return n
 }
+
+// cutRaw gives the number inside a key, and whether it was kept raw (N7).
+func cutRaw(key string) (string, bool) { return strings.CutPrefix(key, "raw:") }

@@ -3,6 +3,7 @@ package tickets
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -89,3 +90,31 @@ func wrap(what string, err error) error {
 }
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+// jsonArg makes a value a jsonb argument; nil becomes SQL null.
+func jsonArg(v any) any {
+	if v == nil {
+		return nil
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("tickets: event value: " + err.Error()) // our own plain values only
+	}
+	return json.RawMessage(b)
+}
+
+// parseID reads an id; anything else is 0, which no row has.
+func parseID(s string) int64 {
+	id, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || id < 0 {
+		return 0
+	}
+	return id
+}
+
+func orText(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -10,39 +10,6 @@ import (
 
 var errSkeleton = errors.New("not written yet")
 
-// Actor loads an active agent with roles, permissions and teams.
-func (s *Service) Actor(ctx context.Context, login string) (Actor, error) {
-	return Actor{}, errSkeleton
-}
-
-// Teams lists the teams.
-func (s *Service) Teams(ctx context.Context, a Actor) ([]Team, error) { return nil, errSkeleton }
-
-// Lookup finds who may be calling. Read only.
-func (s *Service) Lookup(ctx context.Context, p CallParty) (Caller, error) {
-	return Caller{}, errSkeleton
-}
-
-// CallerFor is Lookup for an actor: what they may not see is left out.
-func (s *Service) CallerFor(ctx context.Context, a Actor, number, did string) (Caller, error) {
-	return Caller{}, errSkeleton
-}
-
-// CallAnswered decides rows A0a-A9.
-func (s *Service) CallAnswered(ctx context.Context, tx pgx.Tx, f CallFacts) (Link, error) {
-	return Link{}, errSkeleton
-}
-
-// CallEnded decides rows A10-A15 and finishes the call's entry.
-func (s *Service) CallEnded(ctx context.Context, tx pgx.Tx, f CallFacts) (Link, error) {
-	return Link{}, errSkeleton
-}
-
-// WrapUpEnded decides row A16 when the wrap-up time is over.
-func (s *Service) WrapUpEnded(ctx context.Context, tx pgx.Tx, callKey string, at time.Time) (Link, error) {
-	return Link{}, errSkeleton
-}
-
 // SetWrapUp stores note and result of a call.
 func (s *Service) SetWrapUp(ctx context.Context, tx pgx.Tx, a Actor, call string, result, note string) (Call, error) {
 	return Call{}, errSkeleton
@@ -80,11 +47,6 @@ func (s *Service) UndoLink(ctx context.Context, tx pgx.Tx, a Actor, call string)
 
 // CreateTicket makes a ticket by hand.
 func (s *Service) CreateTicket(ctx context.Context, tx pgx.Tx, a Actor, n NewTicket) (Ticket, error) {
-	return Ticket{}, errSkeleton
-}
-
-// GetTicket reads one ticket; number may be spoken or typed (#482170, 48 21-70).
-func (s *Service) GetTicket(ctx context.Context, a Actor, number string) (Ticket, error) {
 	return Ticket{}, errSkeleton
 }
 

@@ -93,6 +93,10 @@ type Ticket struct {
 	Flags          []string    `json:"flags"`
 	Preview        string      `json:"preview"` // beginning of the newest message
 	Version        int         `json:"version"`
+
+	contactID int64
+	rank      int
+	missed    bool // a missed-call ticket
 }
 
 // Point is an address of a contact or organisation: a phone, a mail address, a messenger id.

@@ -96,6 +96,8 @@ CREATE TABLE ticket_participant (
   CHECK (num_nonnulls(contact_id, agent_id) = 1),
   UNIQUE NULLS NOT DISTINCT (ticket_id, contact_id, agent_id)
 );
+CREATE INDEX ticket_participant_contact ON ticket_participant (contact_id) WHERE contact_id IS NOT NULL AND removed_at IS NULL;
+CREATE INDEX ticket_participant_agent ON ticket_participant (agent_id) WHERE agent_id IS NOT NULL AND removed_at IS NULL;
 CREATE TABLE line_visit (                          -- time on a line, escalation percent
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ticket_id bigint NOT NULL REFERENCES ticket ON DELETE CASCADE,

@@ -86,6 +86,7 @@ CREATE TABLE call_link (                           -- one row per call that was 
   ended_done boolean NOT NULL DEFAULT false,
   wrapup_done boolean NOT NULL DEFAULT false,
   wrapup_result text, wrapup_note text,
+  told jsonb NOT NULL DEFAULT '{}',                -- what the decision was told of the call: instants, talk, direction
   version int NOT NULL DEFAULT 1,
   CHECK ((state IN ('proposed','confirmed')) = (ticket_id IS NOT NULL))
 );

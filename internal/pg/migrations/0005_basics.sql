@@ -1,4 +1,5 @@
--- Rows that the program itself relies on: one status per category, ids in the order of the CHECK, and the three roles.
+-- Rows that the program itself relies on: one status per category, ids in the order of the CHECK; the three roles; one
+-- team, because no ticket is without one.
 
 -- +goose Up
 INSERT INTO ticket_status (id, key, name, category) VALUES
@@ -17,7 +18,11 @@ INSERT INTO role (key, permissions) VALUES
   ('supervisor', '{contact.write,callback.write,phone.use,org.write,ticket.read_all,ticket.write_all,call.read_all,recording.read_all,live.read,monitor.listen,monitor.whisper,monitor.barge,agent.force,report.read}'),
   ('admin',      '{contact.write,callback.write,phone.use,org.write,ticket.read_all,ticket.write_all,call.read_all,recording.read_all,live.read,monitor.listen,monitor.whisper,monitor.barge,agent.force,report.read,admin.users,admin.queues,admin.trunks,admin.numbers,admin.flows,admin.tokens,admin.settings,audit.read}');
 
+INSERT INTO team (name, line) VALUES ('Support', 1);
+
 -- +goose Down
+DELETE FROM team_member;
+DELETE FROM team WHERE name = 'Support';
 DELETE FROM agent_role;
 DELETE FROM role WHERE key IN ('agent','supervisor','admin');
 DELETE FROM ticket_status;
