@@ -7,6 +7,12 @@ import (
 
 func (s *state) stepAgent(a *agent, ev *event) result {
 	switch ev.kind {
+	case evOfferDirect, evDialing, evContact:
+		if ev.call == "" {
+			return result{err: ErrUnknownCall}
+		}
+	}
+	switch ev.kind {
 	case evOfferDirect:
 		return s.directOffer(a, ev)
 	case evDialing:
@@ -223,6 +229,11 @@ func (s *state) connection(a *agent, c Connection) {
 		return
 	}
 	a.conn = c
+	s.judge(a)
+}
+
+// judge draws the consequences of a connection that came or went, or of another kind of phone.
+func (s *state) judge(a *agent) {
 	if a.connected() {
 		s.stopGrace(a)
 		if a.state == LostState {

@@ -60,6 +60,9 @@ func leaving(why LeaveReason) (Outcome, string) {
 // enter gives a place, or a row that says why not.
 func (s *state) enter(ev *event) result {
 	e := ev.entry
+	if e.Call == "" {
+		return result{err: ErrUnknownCall}
+	}
 	if c := s.waiting[e.Call]; c != nil {
 		if c.state == EntryParked {
 			return s.adopt(e.Call)

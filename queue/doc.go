@@ -37,7 +37,7 @@
 //	offline    -> available paused
 //	available  -> offline ringing dialing talking paused busy_other lost error
 //	ringing    -> offline available talking paused lost error
-//	dialing    -> offline available talking acw paused lost error
+//	dialing    -> offline available talking acw paused lost
 //	talking    -> offline available held consulting conference acw paused lost lost_call
 //	held       -> offline available talking consulting conference acw paused lost lost_call
 //	consulting -> offline available talking held conference acw paused lost lost_call

@@ -31,7 +31,7 @@ var agentMoves = map[AgentState][]AgentState{
 	Offline:    {Available, Paused},
 	Available:  {Offline, Ringing, Dialing, Talking, Paused, BusyOther, LostState, Fault},
 	Ringing:    {Offline, Available, Talking, Paused, LostState, Fault},
-	Dialing:    {Offline, Available, Talking, ACW, Paused, LostState, Fault},
+	Dialing:    {Offline, Available, Talking, ACW, Paused, LostState},
 	Talking:    {Offline, Available, Held, Consulting, Conference, ACW, Paused, LostState, LostCall},
 	Held:       {Offline, Available, Talking, Consulting, Conference, ACW, Paused, LostState, LostCall},
 	Consulting: {Offline, Available, Talking, Held, Conference, ACW, Paused, LostState, LostCall},

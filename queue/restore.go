@@ -117,7 +117,7 @@ func (s *state) restoreAgent(a *agent) {
 	switch r.State {
 	case Paused, BusyOther, Fault: // stay; without connection not for long
 	case ACW:
-		a.acwMode, a.acwUntil = WrapupTimed, r.until
+		a.acwMode, a.acwUntil, a.call, a.queue = WrapupTimed, r.until, r.Call, s.queues[r.Queue]
 		if r.until == noInstant {
 			a.acwMode = WrapupUntilDone
 			break

@@ -52,7 +52,7 @@ func (e *Engine) load(ctx context.Context) error {
 	e.st = newState(e.cfg.ConnectLimit, e.cfg.ReturnGrace, e.cfg.AdoptGrace)
 	e.st.strict = e.strict
 	e.turnDay(e.base)
-	e.st.step(&event{kind: evDay, n: e.dayNumber()}, 0)
+	e.st.step(&event{kind: evDay}, 0)
 	if e.cfg.Store == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func (e *Engine) step(ev *event) result {
 	e.reanchor(now)
 	if e.wall.Before(e.dayFrom) || !e.wall.Before(e.dayEnd) {
 		e.turnDay(e.wall)
-		e.st.step(&event{kind: evDay, n: e.dayNumber()}, now)
+		e.st.step(&event{kind: evDay}, now)
 		e.tellAll()
 	}
 	if ev.entry != nil {
@@ -154,8 +154,6 @@ func (e *Engine) turnDay(t time.Time) {
 	e.dayFrom = time.Date(y, m, d, 0, 0, 0, 0, e.cfg.Location)
 	e.dayEnd = time.Date(y, m, d+1, 0, 0, 0, 0, e.cfg.Location)
 }
-
-func (e *Engine) dayNumber() int { return int(e.dayFrom.Unix() / 3600) }
 
 // poll asks for the live calls, outside the owner's goroutine since that may take time.
 func (e *Engine) poll(ctx context.Context) {

@@ -26,7 +26,7 @@ func (s *state) stepSetup(ev *event) result {
 			}
 		}
 	case evDay:
-		s.day = ev.n
+		s.day++
 		clear(s.today)
 		for _, q := range s.queues {
 			q.fig = Figures{}
@@ -140,6 +140,7 @@ func (s *state) setAgentCfg(cfg *Agent) {
 	if a.cfg.Kind == "" {
 		a.cfg.Kind = Browser
 	}
+	s.judge(a)
 	s.relink(a)
 }
 

@@ -10,7 +10,7 @@ import (
 // nothing: what the world must be told is in out. Records are reused, so a decision allocates nothing once warm.
 type state struct {
 	now instant
-	day int // "today" as a number that changes at midnight
+	day int // "today": how often midnight has passed
 
 	queues  map[string]*queueState
 	agents  map[string]*agent
@@ -43,7 +43,8 @@ type state struct {
 	deadOff   []*offer
 	freeCall  []*caller
 	freeOffer []*offer
-	strict    bool // tests: panic on a move outside the tables
+	audit     func(*caller, *agent, *decision) // tests: judges each choice before it is made
+	strict    bool                             // tests: panic on a move outside the tables
 	saved     map[string]savedAgent
 	today     map[string]Figures      // finished rows of queues that are not set yet
 	parked    map[string][]savedEntry // rows of queues that are not set yet

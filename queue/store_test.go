@@ -224,7 +224,7 @@ func TestRestartKeepsPlaces(t *testing.T) {
 		}
 	}
 	// Nobody is offered before adoption; then the one order holds, and a repeated Enter is an adoption too.
-	if q := d.queue(); q.Waiting != 7 || q.Available != 3 {
+	if q := d.queue(); q.Waiting != 7 || q.Available != 2 {
 		t.Fatalf("%+v", q)
 	}
 	if _, err := d.Adopt(d.ctx, "c0"); !errors.Is(err, ErrUnknownCall) {

@@ -126,8 +126,10 @@ func (s *state) staleTimer(t *timer) bool {
 	return false
 }
 
-// fire does everything that is due.
+// fire does everything that is due. After a pause of the process much is due at once; it all happens now, not in the
+// past, and the sweeper looks last.
 func (s *state) fire() {
+	sweep := false
 	for len(s.timers.heap) > 0 && s.timers.heap[0].at <= s.now {
 		t := s.timers.pop()
 		if s.staleTimer(&t) {
@@ -150,7 +152,10 @@ func (s *state) fire() {
 		case tOrphans:
 			s.orphans()
 		case tSweep:
-			s.sweep()
+			sweep = true
 		}
+	}
+	if sweep {
+		s.sweep()
 	}
 }

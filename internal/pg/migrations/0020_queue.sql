@@ -95,7 +95,7 @@ CREATE TABLE agent_state_log (
     ('offline','available'),('offline','paused'),
     ('available','offline'),('available','ringing'),('available','dialing'),('available','talking'),('available','paused'),('available','busy_other'),('available','lost'),('available','error'),
     ('ringing','offline'),('ringing','available'),('ringing','talking'),('ringing','paused'),('ringing','lost'),('ringing','error'),
-    ('dialing','offline'),('dialing','available'),('dialing','talking'),('dialing','acw'),('dialing','paused'),('dialing','lost'),('dialing','error'),
+    ('dialing','offline'),('dialing','available'),('dialing','talking'),('dialing','acw'),('dialing','paused'),('dialing','lost'),
     ('talking','offline'),('talking','available'),('talking','held'),('talking','consulting'),('talking','conference'),('talking','acw'),('talking','paused'),('talking','lost'),('talking','lost_call'),
     ('held','offline'),('held','available'),('held','talking'),('held','consulting'),('held','conference'),('held','acw'),('held','paused'),('held','lost'),('held','lost_call'),
     ('consulting','offline'),('consulting','available'),('consulting','talking'),('consulting','held'),('consulting','conference'),('consulting','acw'),('consulting','paused'),('consulting','lost'),('consulting','lost_call'),
