@@ -27,12 +27,35 @@ type Summary struct {
 	Queue    string
 	Agent    string
 	Lang     string
-	Path     []string
+	Path     []PathStep // nodes of the menu, at most 200
 	Who      Identified
-	Verified bool
+	Note     string        // the agent's words, the last ones
+	Message  time.Duration // length of the voicemail left
 	Finish   *Finish
 
 	waitSince, talkSince, holdSince time.Time
+}
+
+// PathStep is one node of the menu on the caller's way.
+type PathStep struct {
+	Node string    `json:"node"`
+	Exit string    `json:"exit,omitempty"`
+	At   time.Time `json:"at"`
+}
+
+func (s *Summary) foldMenu(m MenuStep, at time.Time) {
+	if m.Exit == "" {
+		if m.Node != "" && len(s.Path) < 200 {
+			s.Path = append(s.Path, PathStep{Node: m.Node, At: at})
+		}
+		return
+	}
+	for i := len(s.Path) - 1; i >= 0; i-- {
+		if s.Path[i].Node == m.Node {
+			s.Path[i].Exit = m.Exit
+			return
+		}
+	}
 }
 
 // Fold adds one record. Unknown types and moves that the table does not allow change no state.
@@ -57,8 +80,18 @@ func (s *Summary) Fold(r Record) {
 		}
 	case TypeMenu:
 		var m MenuStep
-		if json.Unmarshal(r.Data, &m) == nil && m.Exit == "" && m.Node != "" && len(s.Path) < 200 {
-			s.Path = append(s.Path, m.Node)
+		if json.Unmarshal(r.Data, &m) == nil {
+			s.foldMenu(m, r.At)
+		}
+	case TypeNote:
+		var n NoteText
+		if json.Unmarshal(r.Data, &n) == nil {
+			s.Note = n.Text
+		}
+	case TypeVoicemail:
+		var v VoicemailNote
+		if json.Unmarshal(r.Data, &v) == nil {
+			s.Message = v.Length
 		}
 	case TypeQueued:
 		s.foldQueued(r)

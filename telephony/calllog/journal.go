@@ -307,7 +307,7 @@ func (c *Call) Summary() Summary {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sum
-	s.Path = append([]string(nil), c.sum.Path...)
+	s.Path = append([]PathStep(nil), c.sum.Path...)
 	return s
 }
 

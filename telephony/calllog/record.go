@@ -148,6 +148,12 @@ type TransferNote struct {
 	Why string `json:"why"` // ringing, answered, busy, no_answer, failed
 }
 
+// VoicemailNote is the data of TypeVoicemail: first without a length when the message begins, then with it.
+type VoicemailNote struct {
+	Queue  string        `json:"queue"`
+	Length time.Duration `json:"length,omitempty"`
+}
+
 // NoteText is the data of TypeNote.
 type NoteText struct {
 	Agent string `json:"agent"`

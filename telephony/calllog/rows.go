@@ -18,7 +18,7 @@ const PBX = "hotline"
 func writeCall(ctx context.Context, tx pgx.Tx, s *Summary) (int64, error) {
 	b := s.Begin
 	p := b.Party
-	path, err := json.Marshal(steps(s.Path))
+	path, err := json.Marshal(append([]PathStep{}, s.Path...))
 	if err != nil {
 		return 0, fmt.Errorf("encode menu path: %w", err)
 	}
@@ -102,18 +102,6 @@ func writeFact(ctx context.Context, tx pgx.Tx, row int64, r Record) error {
 		return fmt.Errorf("write leg of call %s: %w", r.Call, err)
 	}
 	return nil
-}
-
-type pathStep struct {
-	Node string `json:"node"`
-}
-
-func steps(path []string) []pathStep {
-	out := make([]pathStep, 0, len(path))
-	for _, n := range path {
-		out = append(out, pathStep{Node: n})
-	}
-	return out
 }
 
 func causeText(f Finish) string {
