@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -322,6 +323,81 @@ func TestNoAudioCrossesRooms(t *testing.T) {
 	for _, e := range []*Endpoint{a, b, c} {
 		e.Close()
 	}
+}
+
+// TestTapEnds speaks by a stale route after RemoveTap.
+func TestTapEnds(t *testing.T) {
+	a, rec := NewEndpoint(EndpointConfig{}), &tapLog{}
+	defer a.Close()
+	r := NewRoom(RoomConfig{})
+	defer r.Close()
+	must(t, r.Join(a, Customer))
+	r.AddTap(rec)
+	stale := a.route.Load()
+	speak := func() {
+		var h header
+		p := audio(1, 7)
+		h.parse(p)
+		stale.audio(p, &h, time.Now())
+	}
+	speak()
+	r.RemoveTap(rec)
+	speak()
+	if rec.frames[TapCustomer] != 1 {
+		t.Errorf("%d frames, want 1", rec.frames[TapCustomer])
+	}
+}
+
+// TestPositions wants frames where they belong: after a pause without packets, a lost packet, a late one, and a burst.
+func TestPositions(t *testing.T) {
+	type frame struct{ pos, n int64 }
+	var got []frame
+	begin := time.Now()
+	s := &tapState{start: begin, tap: frameFunc(func(_ int, _ uint8, pos int64, p []byte) {
+		got = append(got, frame{pos, int64(len(p))})
+	})}
+	say := func(ms int, ts uint32) {
+		s.frame(TapCustomer, "voice", 0, 7, ts, begin.Add(time.Duration(ms)*time.Millisecond), make([]byte, frameSamples))
+	}
+	say(10, 5000)    // began before the tap was there
+	say(30, 5160)    // on
+	say(75, 5480)    // 5320 is lost; a little late
+	say(76, 5320)    // it was only late
+	say(90, 5640)    // on
+	say(2090, 5800)  // the sender paused and its clock too
+	say(3000, 13000) // paused, its clock went on
+	want := []frame{{0, 160}, {160, 160}, {480, 160}, {320, 160}, {640, 160}, {16560, 160}, {23760, 160}}
+	if len(got) != len(want) {
+		t.Fatalf("%v", got)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("frame %d at %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+type frameFunc func(ch int, pt uint8, pos int64, payload []byte)
+
+func (f frameFunc) Frame(ch int, pt uint8, pos int64, payload []byte) { f(ch, pt, pos, payload) }
+
+// TestPromptInTheTalk plays to one party of a talk: it hears the prompt alone, and the talk again when that is over.
+func TestPromptInTheTalk(t *testing.T) {
+	t.Parallel()
+	k := newTalk(t, PCMA, PCMU)
+	k.customer.hears(t, 440)
+	ctx, cancel := context.WithCancel(context.Background())
+	res := make(chan error, 1)
+	go func() {
+		res <- k.ce.Play(ctx, telephony.Prompt{Clips: []telephony.Clip{{Tone: &telephony.Tone{Hz: []float64{700}}}}})
+	}()
+	k.customer.hears(t, 700)
+	k.agent.hears(t, 1000)
+	cancel()
+	if err := <-res; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	k.customer.hears(t, 440)
 }
 
 func TestRoomErrors(t *testing.T) {
