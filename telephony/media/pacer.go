@@ -23,12 +23,16 @@ const tooLate = 200 * time.Millisecond
 type PacerConfig struct {
 	Registerer prometheus.Registerer // also for the endpoints' counters; nil: none
 	Log        *slog.Logger          // nil: slog.Default
+	// Timers makes the clock wait by the time package, as testing/synctest needs. Otherwise it sleeps in the system
+	// where that is known to wake sooner.
+	Timers bool
 }
 
 // Pacer is the one clock of all prompts, keys and mixers: a wheel of 20 buckets of a millisecond, with absolute
 // deadlines, so that nothing drifts. One goroutine runs it; it sleeps while there is nothing to do.
 type Pacer struct {
 	log     *slog.Logger
+	precise bool
 	metrics endpointMetrics
 	late    prometheus.Histogram
 	skipped prometheus.Counter
@@ -38,10 +42,11 @@ type Pacer struct {
 	quit  chan struct{} // closed by Close
 	done  chan struct{} // closed when the running Run has returned
 
-	mu    sync.Mutex // guards the rest
-	state pacerState
-	count [buckets]int // tasks per bucket, fresh ones included
-	fresh []entry
+	mu     sync.Mutex // guards the rest
+	state  pacerState
+	count  [buckets]int // tasks per bucket, fresh ones included
+	asleep int64        // the slot that Run waits for; it may not be woken before
+	fresh  []entry
 
 	wheel [buckets][]entry // owned by Run
 }
@@ -74,10 +79,11 @@ func NewPacer(cfg PacerConfig) *Pacer {
 		cfg.Log = slog.Default()
 	}
 	p := &Pacer{
-		log:  cfg.Log,
-		wake: make(chan struct{}, 1),
-		quit: make(chan struct{}),
-		done: make(chan struct{}),
+		log:     cfg.Log,
+		precise: preciseSleep && !cfg.Timers,
+		wake:    make(chan struct{}, 1),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
 		late: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "hotline_media_pacer_late_seconds",
 			Help:    "How long after its deadline a slot of the media clock was served.",
@@ -138,7 +144,7 @@ func (p *Pacer) begin() bool {
 	return true
 }
 
-// add gives the clock a task. Its first frame comes within 20 ms.
+// add gives the clock a task. Its first frame comes within 20 ms, within 40 when the clock has next to nothing to do.
 func (p *Pacer) add(t task) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,7 +154,7 @@ func (p *Pacer) add(t task) error {
 	// The emptiest bucket; among equals the first one to come, so that prompts begin soon.
 	now := int64(0)
 	if p.state == pacerRunning {
-		now = int64(time.Since(p.epoch)/time.Millisecond) + 1
+		now = max(p.slotNow()+1, p.asleep)
 	}
 	best := now
 	for i := now; i < now+buckets; i++ {
@@ -177,13 +183,19 @@ func (p *Pacer) run(ctx context.Context) {
 	defer timer.Stop()
 	slot := int64(0) // the next one to serve
 	for {
-		p.takeFresh()
-		next, busy := p.nextSlot(slot)
+		next, busy := p.prepare(slot)
 		wait := time.Hour
 		if busy {
 			wait = time.Until(p.deadline(next))
 		}
 		if wait > 0 {
+			if busy && p.precise {
+				sleepPrecisely(wait) // perhaps less: we come back here
+				if ended(ctx, p.quit) {
+					return
+				}
+				continue
+			}
 			timer.Reset(wait)
 			select {
 			case <-timer.C:
@@ -231,10 +243,19 @@ func (p *Pacer) deadline(slot int64) time.Time {
 
 func (p *Pacer) slotNow() int64 { return int64(time.Since(p.epoch) / time.Millisecond) }
 
-// takeFresh moves new tasks into the wheel.
-func (p *Pacer) takeFresh() {
+// prepare moves new tasks into the wheel and finds the next slot to serve; busy is false when there is none.
+func (p *Pacer) prepare(from int64) (next int64, busy bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.takeFresh()
+	if next, busy = p.nextSlot(from); busy && p.precise {
+		p.asleep = next
+	}
+	return next, busy
+}
+
+// takeFresh moves new tasks into the wheel. Caller holds mu.
+func (p *Pacer) takeFresh() {
 	for i, en := range p.fresh {
 		b := en.first % buckets
 		p.wheel[b] = append(p.wheel[b], en)
@@ -279,8 +300,8 @@ func (p *Pacer) serve(slot int64) {
 func (p *Pacer) abandonAll() {
 	p.mu.Lock()
 	p.state = pacerClosed
-	p.mu.Unlock()
 	p.takeFresh()
+	p.mu.Unlock()
 	for b := range p.wheel {
 		for _, en := range p.wheel[b] {
 			en.task.abandon(ErrNoPacer)

@@ -39,7 +39,7 @@ func (c *counting) abandon(err error) { c.gone = err }
 // TestPacerDoesNotDrift runs five minutes of virtual time.
 func TestPacerDoesNotDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewPacer(PacerConfig{})
+		p := NewPacer(PacerConfig{Timers: true})
 		p.Start()
 		time.Sleep(12345 * time.Microsecond)
 		tasks := make([]*counting, 30)
@@ -77,7 +77,7 @@ func TestPacerCatchesUp(t *testing.T) {
 		want int64 // number of the sixth frame
 	}{{100 * time.Millisecond, 5}, {time.Second, 54}} {
 		synctest.Test(t, func(t *testing.T) {
-			p := NewPacer(PacerConfig{})
+			p := NewPacer(PacerConfig{Timers: true})
 			p.Start()
 			task := &counting{hold: c.hold, limit: 100}
 			must(t, p.add(task))
