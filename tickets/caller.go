@@ -76,7 +76,7 @@ func (s *Service) fillPeople(ctx context.Context, a Actor, c *Caller, who caller
 			return err
 		}
 		if seen[m.OrgIDs[0]] {
-			orgs, err := loadOrgs(ctx, s.pool, m.OrgIDs[:1])
+			orgs, err := loadOrgs(ctx, s.pool, m.OrgIDs[:1], now)
 			if err != nil {
 				return err
 			}
@@ -181,4 +181,12 @@ func (s *Service) addCandidate(ctx context.Context, a Actor, cs []Candidate, id,
 	t := ts[0]
 	return orderCandidates(append(cs, Candidate{id: t.ID, Number: t.Number, Title: t.Title, Status: t.Status, Fresh: true, Missed: t.missed, Team: t.Team,
 		UpdatedAt: t.UpdatedAt, NextDueAt: t.NextDueAt, active: t.UpdatedAt}), first), nil
+}
+
+// CandidatesFor lists the tickets a contact's call may be about, once an agent has said who calls (L6).
+func (s *Service) CandidatesFor(ctx context.Context, a Actor, contact int64) ([]Candidate, error) {
+	if _, err := s.GetContact(ctx, a, contact); err != nil {
+		return nil, err
+	}
+	return readCandidates(ctx, s.pool, a, contact, 0, s.now())
 }

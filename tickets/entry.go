@@ -28,6 +28,9 @@ func enterTicket(ctx context.Context, tx querier, by author, l *linkRow, flags [
 	if err := touchByCall(ctx, tx, by, t, l); err != nil {
 		return err
 	}
+	if err := giveContact(ctx, tx, by, t, l); err != nil {
+		return err
+	}
 	if l.ContactID != 0 && deref(t.ContactID) != l.ContactID {
 		if err := addParticipant(ctx, tx, t.ID, l.ContactID, 0, "cc", "call"); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -54,7 +55,7 @@ func (s *Service) Teams(ctx context.Context, a Actor) ([]Team, error) {
 // loadPoints reads the addresses of contacts (by contact) or organisations (by org), keyed by that id.
 func loadPoints(ctx context.Context, q querier, column string, ids []int64) (map[int64][]Point, error) {
 	rows, err := q.Query(ctx, `SELECT `+column+`, id, kind, value_norm, value_raw, coalesce(ext, ''), coalesce(label, ''), sharing, level, verified_at
-		FROM contact_point WHERE `+column+` = ANY($1) AND (expires_at IS NULL OR expires_at > now()) ORDER BY is_primary DESC, kind, id`, ids)
+		FROM contact_point WHERE `+column+` = ANY($1) ORDER BY is_primary DESC, kind, id`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("load points: %w", err)
 	}
@@ -131,8 +132,8 @@ func loadContacts(ctx context.Context, q querier, ids []int64) ([]Contact, error
 	return out, wrap("load contacts", err)
 }
 
-// loadOrgs reads whole organisations in the order of ids, with the plan valid today.
-func loadOrgs(ctx context.Context, q querier, ids []int64) ([]Org, error) {
+// loadOrgs reads whole organisations in the order of ids, with the plan valid at an instant.
+func loadOrgs(ctx context.Context, q querier, ids []int64, at time.Time) ([]Org, error) {
 	out := []Org{}
 	if len(ids) == 0 {
 		return out, nil
@@ -143,9 +144,9 @@ func loadOrgs(ctx context.Context, q querier, ids []int64) ([]Org, error) {
 	}
 	rows, err := q.Query(ctx, `SELECT o.id, o.name, o.kind, o.client_priority, o.version, coalesce(p.key, ''), coalesce(g.name, ''),
 		(SELECT count(*) FROM contact_org co JOIN contact k ON k.id = co.contact_id AND k.merged_into_id IS NULL WHERE co.org_id = o.id)
-		FROM org o LEFT JOIN LATERAL (SELECT plan_id, engineer_id FROM contract c WHERE c.org_id = o.id AND c.valid @> current_date ORDER BY project_id NULLS FIRST LIMIT 1) c ON true
+		FROM org o LEFT JOIN LATERAL (SELECT plan_id, engineer_id FROM contract c WHERE c.org_id = o.id AND c.valid @> $2::date ORDER BY project_id NULLS FIRST LIMIT 1) c ON true
 		LEFT JOIN service_plan p ON p.id = c.plan_id LEFT JOIN agent g ON g.id = c.engineer_id
-		WHERE o.id = ANY($1) ORDER BY array_position($1, o.id)`, ids)
+		WHERE o.id = ANY($1) ORDER BY array_position($1, o.id)`, ids, utc(at))
 	if err != nil {
 		return nil, fmt.Errorf("load organisations: %w", err)
 	}

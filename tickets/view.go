@@ -270,6 +270,8 @@ type Call struct {
 	Legs        []LegView      `json:"legs"`
 	Recordings  []RecordingRef `json:"recordings"`
 	Link        LinkView       `json:"link"`
+
+	contactID int64
 }
 
 // CallEvent is a raw fact of a call in order.
