@@ -126,8 +126,8 @@ func (h *Hub) Logout(login string) {
 }
 
 // Shutdown tells every page to come back after reconnectIn (server.drain), closes the sockets with 1012 and waits for
-// all goroutines. When ctx ends first, sockets and running requests are cut, and its error is returned without waiting
-// for a Desk that does not give up.
+// all goroutines. When ctx ends first, running requests are canceled and its error is returned; what is left then ends
+// by itself within the limits of a write and of the closing handshake, 5 s each.
 func (h *Hub) Shutdown(ctx context.Context, reconnectIn time.Duration) error {
 	d, _ := json.Marshal(map[string]any{"reconnect_in": reconnectIn.Milliseconds(), "why": "restart"})
 	bye := eventFrame("server.drain", 0, false, d)
@@ -153,13 +153,8 @@ func (h *Hub) Shutdown(ctx context.Context, reconnectIn time.Duration) error {
 	case <-done:
 		return nil
 	case <-ctx.Done():
+		return fmt.Errorf("close the agents' sockets: %w", context.Cause(ctx))
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for s := range h.sockets {
-		_ = s.conn.CloseNow()
-	}
-	return fmt.Errorf("close the agents' sockets: %w", context.Cause(ctx))
 }
 
 func (h *Hub) find(login string) *session {

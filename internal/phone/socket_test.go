@@ -227,6 +227,7 @@ func TestShutdownGivesUpOnAStuckDesk(t *testing.T) {
 	if err := r.Shutdown(short, 0); err == nil {
 		t.Error("no error although a request was running")
 	}
+	p.closed(ctx, websocket.StatusServiceRestart)
 }
 
 func TestLogout(t *testing.T) {
@@ -234,6 +235,7 @@ func TestLogout(t *testing.T) {
 	d := &desk{}
 	r := newRig(t, d, nil)
 	p, _, first := r.hello(t, ctx, "agent1", tabID("a"))
+	d.waitPresence(t, ctx, told{"agent1", true, 1, false})
 	r.Logout("agent1")
 	p.closed(ctx, CloseNotLoggedIn)
 	d.waitPresence(t, ctx, told{"agent1", false, 0, false})
