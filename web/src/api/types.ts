@@ -114,6 +114,7 @@ export interface Ticket {
   missed_calls?: number;
   flags?: string[];
   preview?: string;
+  resolution?: string;
   version: number;
 }
 
@@ -122,103 +123,129 @@ export interface TicketPatch {
   severity?: number;
   client_priority?: number;
   kind?: TicketKind;
-  contact_id?: number | null;
-  org_id?: number | null;
-  team?: number;
-  assignee?: string | null;
+  contact_id?: number;
+  org_id?: number;
+  /** Name or id. */
+  team?: string;
+  /** Login; empty: nobody. */
+  assignee?: string;
 }
 
-export interface Message {
-  id: number;
-  kind: 'email' | 'call' | 'note' | 'chat' | 'form' | 'messenger' | 'sms' | 'system' | 'reply' | string;
-  direction: 'in' | 'out' | 'none';
-  visibility: 'public' | 'internal';
-  author?: AgentRef | null;
-  contact?: ContactRef | null;
-  body: string;
-  created_at?: string;
-}
-
-export interface TimelineEvent {
-  id?: number | string;
-  /** What happened: status, assigned, severity, team, solved, reopened, linked ... */
+/** A change of a ticket, by a person or a rule. */
+export interface EventView {
   type: string;
-  actor?: { kind: string; name?: string; login?: string };
   field?: string;
   old?: unknown;
   new?: unknown;
-  text?: Localized;
+  actor_kind: 'agent' | 'contact' | 'rule' | 'sla' | 'api' | 'import' | 'system' | string;
+  rule?: string;
+  call?: number;
+  /** In the reader's language. */
+  reason_text?: string;
 }
 
-export type TimelineItem =
-  | { type: 'message'; at: string; id?: string; message: Message }
-  | { type: 'call'; at: string; id?: string; call: CallRecord }
-  | { type: 'event'; at: string; id?: string; event: TimelineEvent };
+/** One entry of a ticket: what was said, called or changed. */
+export interface TimelineItem {
+  /** Stable: m12, e34. */
+  id: string;
+  type: 'message' | 'call' | 'event';
+  at: string;
+  /** Null: the customer, or a rule. */
+  author: AgentRef | null;
+  contact: ContactRef | null;
+  kind?: string;
+  direction?: 'in' | 'out' | 'none';
+  visibility?: 'public' | 'internal';
+  body?: string;
+  delivery?: string;
+  message_id?: number;
+  call?: CallRecord;
+  event?: EventView;
+}
 
 // ---- calls
 
 export interface MenuStep {
   node: string;
-  label?: Localized;
-  key?: string;
   exit?: string;
-  at?: string;
+  at?: string | null;
+  label?: Localized;
 }
 
 export interface CallLeg {
-  id?: string;
+  key?: string;
   role: 'customer' | 'agent' | 'supervisor' | string;
-  name?: string;
-  login?: string;
-  address?: string;
-  from?: string;
+  agent?: AgentRef | null;
+  endpoint?: string;
+  started_at: string;
   answered_at?: string | null;
-  started_at?: string;
   ended_at?: string | null;
-  end?: string;
+  cause?: string;
 }
 
 export type LinkState = 'none' | 'open' | 'proposed' | 'confirmed' | string;
 
+/** How a call hangs on tickets, and why. */
 export interface CallLink {
   /** Row of the decision table that spoke: A7, A13 ... */
   rule?: string;
   state: LinkState;
-  reason_text?: Localized | string;
+  /** In the reader's language. */
+  reason_text?: string;
+  /** Null when there is none, or we may not see it. */
   ticket?: { number: string; title: string } | null;
+  by?: string;
+  at?: string | null;
+  missed?: boolean;
+  result?: string;
+  note?: string;
   can_undo?: boolean;
 }
 
 export interface Recording {
   id: number | string;
+  kind?: string;
   duration_ms: number;
   channels?: number;
   state?: string;
+}
+
+/** The calling side as stored: a claim with its trust. */
+export interface CallerRef {
+  number: string;
+  raw?: string;
+  name?: string;
+  trust?: Trust;
+  withheld?: boolean;
 }
 
 export interface CallRecord {
   id: number | string;
   key: string;
   direction: 'in' | 'out' | 'internal' | string;
-  caller: string;
-  caller_name?: string;
-  trust?: Trust;
+  state?: string;
+  caller: CallerRef;
   called?: string;
+  trunk?: string;
   queue?: string;
-  agent?: AgentRef | null;
+  lang?: string;
+  team?: TeamRef | null;
   contact?: ContactRef | null;
-  started_at?: string;
+  org?: OrgRef | null;
+  /** Who answered, in order. */
+  agents?: AgentRef[];
+  started_at: string;
   answered_at?: string | null;
   ended_at?: string | null;
   disposition: string;
+  end_reason?: string;
+  hangup_by?: string;
   wait_ms?: number;
   talk_ms?: number;
   hold_ms?: number;
-  lang?: string;
-  note?: string;
-  menu_path?: MenuStep[];
-  legs?: CallLeg[];
-  recordings?: Recording[];
+  menu_path?: MenuStep[] | null;
+  legs?: CallLeg[] | null;
+  recordings?: Recording[] | null;
   link?: CallLink | null;
 }
 
@@ -231,17 +258,14 @@ export interface Peaks {
 }
 
 export interface Callback {
-  id: number | string;
+  id: number;
   number: string;
-  name?: string;
+  state: 'waiting' | 'dialing' | 'done' | 'failed' | 'cancelled' | string;
+  asked_at: string;
+  attempts: number;
   ticket?: { number: string; title: string } | null;
-  queue?: string;
-  reason?: string;
-  state: 'waiting' | 'done' | 'cancelled' | string;
-  attempts?: number;
-  missed_calls?: number;
-  created_at: string;
-  due_at?: string | null;
+  call_id?: number | null;
+  contact?: ContactRef | null;
 }
 
 // ---- contacts
@@ -255,14 +279,17 @@ export interface Contact {
   orgs?: OrgRef[];
   points: ContactPoint[];
   blocked?: boolean;
-  vip?: boolean;
   version: number;
 }
 
 export interface Org {
   id: number;
   name: string;
+  kind?: string;
   plan?: string;
+  /** Name of the engineer who knows this client. */
+  engineer?: string;
+  contacts?: number;
   version?: number;
 }
 
@@ -312,6 +339,8 @@ export interface QueueSettings {
   short_abandon_s: number;
   team: string;
   weight: number;
+  /** By a supervisor: nobody enters, those inside stay. */
+  closed?: boolean;
   version: number;
 }
 
@@ -376,11 +405,13 @@ export interface ApiToken {
   id: number | string;
   name: string;
   scopes: string[];
-  agent?: string;
+  /** The agent whom the token acts for. */
+  login?: string;
   created_at: string;
   last_used_at?: string | null;
   expires_at?: string | null;
   /** Present once, in the answer to the creation. */
+  token?: string;
   secret?: string;
 }
 

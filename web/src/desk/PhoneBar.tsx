@@ -1,0 +1,110 @@
+// The telephone, always in sight: state, call, controls, quality.
+
+import { ActionIcon, Button, Kbd, TextInput, Tooltip } from '@mantine/core';
+import { spotlight } from '@mantine/spotlight';
+import { IconPhoneOutgoing, IconPlayerPlay, IconSearch } from '@tabler/icons-react';
+import { Link } from '@tanstack/react-router';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { can, useCore, useMe, usePhone } from '~/app/context';
+import { UserMenu } from '~/app/UserMenu';
+import { phone as showNumber } from '~/lib/format';
+import { activeCall, onShift } from '~/phone/state';
+import { toastError } from '~/ui/toast';
+import { CallCard, CallControls } from './CallCard';
+import { MonitorStrip } from './MonitorStrip';
+import { NoteStrip } from './NoteStrip';
+import css from './phonebar.module.css';
+import { QualityIcon } from './QualityIcon';
+import { StateMenu } from './StateMenu';
+import { useCallRouting } from './useCallRouting';
+
+export function PhoneBar() {
+  const { t } = useTranslation();
+  const me = useMe();
+  const shift = usePhone(onShift);
+  const ready = usePhone((s) => s.ready);
+  const call = usePhone(activeCall);
+  const wrapup = usePhone((s) => s.wrapup);
+  useCallRouting();
+  const phone = can(me, 'phone.use');
+  return (
+    <section aria-label={t('phone.label')}>
+      <div className={css.row}>
+        {phone ? (
+          <div className={css.state}>
+            {shift || !ready ? (
+              <StateMenu />
+            ) : (
+              <Button component={Link} to="/shift" leftSection={<IconPlayerPlay size={17} />}>
+                {t('shift.start')}
+              </Button>
+            )}
+          </div>
+        ) : null}
+        <div className={css.middle}>
+          {call ? (
+            <>
+              <CallCard call={call} />
+              <CallControls call={call} />
+            </>
+          ) : (
+            <Idle shift={shift} wrapup={wrapup !== null} />
+          )}
+        </div>
+        <div className={css.right}>
+          <QualityIcon />
+          <Tooltip label={<>{t('palette.open')} <Kbd size="xs">Ctrl K</Kbd></>}>
+            <ActionIcon aria-label={t('palette.open')} onClick={() => spotlight.open()}>
+              <IconSearch size={20} stroke={1.8} />
+            </ActionIcon>
+          </Tooltip>
+          <UserMenu />
+        </div>
+      </div>
+      <NoteStrip />
+      <MonitorStrip />
+    </section>
+  );
+}
+
+/** Between calls: a place to dial, and the way back to the call that just ended. */
+function Idle({ shift, wrapup }: { shift: boolean; wrapup: boolean }) {
+  const { t } = useTranslation();
+  const core = useCore();
+  const last = usePhone((s) => s.lastEnd);
+  const [number, setNumber] = useState('');
+  const dial = (to: string) => core.dial(to).catch(toastError);
+  return (
+    <>
+      {shift ? (
+        <form
+          className={css.dial}
+          onSubmit={(e) => {
+            e.preventDefault();
+            if (number.trim()) void dial(number.trim()).then(() => setNumber(''));
+          }}
+        >
+          <TextInput
+            value={number}
+            onChange={(e) => setNumber(e.currentTarget.value)}
+            placeholder={t('phone.dialHint')}
+            aria-label={t('phone.dialHint')}
+            type="tel"
+            autoComplete="off"
+          />
+          <ActionIcon type="submit" variant="light" color="petrol" aria-label={t('phone.dial')} disabled={!number.trim()}>
+            <IconPhoneOutgoing size={18} />
+          </ActionIcon>
+        </form>
+      ) : null}
+      {last?.from && shift ? (
+        <Button size="compact-sm" variant="default" leftSection={<IconPhoneOutgoing size={15} />} onClick={() => void dial(last.from ?? '')}>
+          {t('phone.callBack', { who: last.from_name || showNumber(last.from) })}
+        </Button>
+      ) : (
+        <span className={css.idle}>{t(wrapup ? 'phone.wrapup' : shift ? 'phone.noCall' : 'phone.offShift')}</span>
+      )}
+    </>
+  );
+}
