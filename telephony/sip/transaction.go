@@ -122,12 +122,12 @@ func (l *txLayer) findServer(m *message, method string) *serverTx {
 	return l.server[key]
 }
 
-// merged reports whether the same INVITE came another way already, with another branch.
+// merged reports whether the same INVITE came another way already, with another branch, and was not refused.
 func (l *txLayer) merged(m *message) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	t := l.merge[mergeKey(m)]
-	return t != nil && t.key != serverKey(m, m.method)
+	l.mu.Unlock()
+	return t != nil && t.key != serverKey(m, m.method) && t.final() < 300
 }
 
 // respond sends a response and keeps it for repeats. code is its status.
