@@ -57,7 +57,7 @@ func (r *relink) may(ctx context.Context, tickets ...int64) error {
 		if id == 0 {
 			continue
 		}
-		t, err := lockTicket(ctx, r.tx, id)
+		t, err := readTicketRow(ctx, r.tx, id, "") // locked later, all at once and in order
 		if err != nil {
 			return err
 		}

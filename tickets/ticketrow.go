@@ -73,12 +73,17 @@ func (a author) because(rule string) author {
 
 // lockTicket reads a ticket for a change. Every write to a ticket and its copies happens under this lock.
 func lockTicket(ctx context.Context, tx querier, id int64) (*ticketRow, error) {
+	return readTicketRow(ctx, tx, id, " FOR NO KEY UPDATE OF t")
+}
+
+// readTicketRow reads a ticket as writers see it, with or without the lock.
+func readTicketRow(ctx context.Context, tx querier, id int64, lock string) (*ticketRow, error) {
 	var t ticketRow
 	var fields []byte
 	var window float64
 	err := tx.QueryRow(ctx, `SELECT t.id, t.number, t.title, t.kind, s.category, t.team_id, m.line, t.assignee_id, t.contact_id, t.org_id,
 		t.severity, t.client_priority, t.flags, t.missed_key, t.created_rule, t.solved_at, extract(epoch FROM m.reopen_window)::float8, t.field_version, t.version
-		FROM ticket t JOIN ticket_status s ON s.id = t.status_id JOIN team m ON m.id = t.team_id WHERE t.id = $1 FOR NO KEY UPDATE OF t`, id).
+		FROM ticket t JOIN ticket_status s ON s.id = t.status_id JOIN team m ON m.id = t.team_id WHERE t.id = $1`+lock, id).
 		Scan(&t.ID, &t.Number, &t.Title, &t.Kind, &t.Category, &t.TeamID, &t.TeamLine, &t.AssigneeID, &t.ContactID, &t.OrgID,
 			&t.Severity, &t.ClientPriority, &t.Flags, &t.MissedKey, &t.CreatedRule, &t.SolvedAt, &window, &fields, &t.Version)
 	if errors.Is(err, pgx.ErrNoRows) {
