@@ -5,13 +5,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/logging"
 	"github.com/pion/rtp"
 	pion "github.com/pion/webrtc/v4"
 
@@ -32,6 +36,8 @@ type BrowserSoundConfig struct {
 type BrowserSound struct {
 	*Audio
 	pc    *pion.PeerConnection
+	udp   *cuttable // nil when tcp only
+	mux   *ice.UDPMuxDefault
 	mic   *micTrack
 	wire  *net.UDPConn   // the inner end of Audio's socket
 	ear   netip.AddrPort // Audio's own end
@@ -55,12 +61,15 @@ func NewBrowserSound(cfg BrowserSoundConfig) (*BrowserSound, error) {
 	b := &BrowserSound{Audio: audio, mic: &micTrack{}, cands: make(chan string, 64), changed: make(chan struct{})}
 	b.wire, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loop, 0)))
 	if err == nil {
-		b.pc, err = newBrowserPC(cfg)
+		err = b.open(cfg)
 	}
 	if err != nil {
 		audio.close()
 		if b.wire != nil {
 			b.wire.Close()
+		}
+		if b.mux != nil {
+			b.mux.Close()
 		}
 		return nil, fmt.Errorf("make a browser's connection: %w", err)
 	}
@@ -90,10 +99,36 @@ func NewBrowserSound(cfg BrowserSoundConfig) (*BrowserSound, error) {
 	return b, nil
 }
 
-func newBrowserPC(cfg BrowserSoundConfig) (*pion.PeerConnection, error) {
-	codecs := cfg.Codecs
-	if codecs == nil {
-		codecs = []string{"opus", "G722", "PCMU", "PCMA"}
+// open makes the peer connection, on a UDP socket of its own that can be cut.
+func (b *BrowserSound) open(cfg BrowserSoundConfig) error {
+	me, err := browserCodecs(cfg.Codecs)
+	if err != nil {
+		return err
+	}
+	var se pion.SettingEngine
+	se.LoggerFactory = &logging.DefaultLoggerFactory{Writer: io.Discard}
+	se.SetIncludeLoopbackCandidate(true)
+	se.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	se.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeTCP4})
+	if !cfg.TCPOnly {
+		c, err := net.ListenUDP("udp4", nil)
+		if err != nil {
+			return err
+		}
+		b.udp = &cuttable{UDPConn: c}
+		b.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: b.udp, Logger: se.LoggerFactory.NewLogger("ice")})
+		se.SetICEUDPMux(b.mux)
+		se.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeTCP4})
+	}
+	api := pion.NewAPI(pion.WithMediaEngine(me), pion.WithSettingEngine(se), pion.WithInterceptorRegistry(&interceptor.Registry{}))
+	b.pc, err = api.NewPeerConnection(pion.Configuration{})
+	return err
+}
+
+// browserCodecs registers the named codecs with Chromium's numbers, and telephone-event.
+func browserCodecs(names []string) (*pion.MediaEngine, error) {
+	if names == nil {
+		names = []string{"opus", "G722", "PCMU", "PCMA"}
 	}
 	known := map[string]pion.RTPCodecParameters{
 		"opus": {RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypeOpus, ClockRate: 48000, Channels: 2,
@@ -101,27 +136,22 @@ func newBrowserPC(cfg BrowserSoundConfig) (*pion.PeerConnection, error) {
 		"G722": {RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypeG722, ClockRate: 8000}, PayloadType: 9},
 		"PCMU": {RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypePCMU, ClockRate: 8000}, PayloadType: 0},
 		"PCMA": {RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypePCMA, ClockRate: 8000}, PayloadType: 8},
+		"keys": {RTPCodecCapability: pion.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 8000}, PayloadType: 126},
 	}
 	me := &pion.MediaEngine{}
-	for _, name := range codecs {
+	for _, name := range append(slices.Clone(names), "keys") {
 		if err := me.RegisterCodec(known[name], pion.RTPCodecTypeAudio); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("codec %s: %w", name, err)
 		}
 	}
-	err := me.RegisterCodec(pion.RTPCodecParameters{RTPCodecCapability: pion.RTPCodecCapability{
-		MimeType: "audio/telephone-event", ClockRate: 8000}, PayloadType: 126}, pion.RTPCodecTypeAudio)
-	if err != nil {
-		return nil, err
+	return me, nil
+}
+
+// Cut loses every UDP packet in both directions while on: a pulled cable. It does nothing with TCPOnly.
+func (b *BrowserSound) Cut(on bool) {
+	if b.udp != nil {
+		b.udp.cut.Store(on)
 	}
-	var se pion.SettingEngine
-	se.SetIncludeLoopbackCandidate(true)
-	se.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	se.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeTCP4})
-	if cfg.TCPOnly {
-		se.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeTCP4})
-	}
-	api := pion.NewAPI(pion.WithMediaEngine(me), pion.WithSettingEngine(se), pion.WithInterceptorRegistry(&interceptor.Registry{}))
-	return api.NewPeerConnection(pion.Configuration{})
 }
 
 // Offer makes an offer without candidates; they follow in Candidates. restart asks for an ICE restart.
@@ -246,7 +276,13 @@ func (b *BrowserSound) listen(t *pion.TrackRemote, _ *pion.RTPReceiver) {
 	}
 }
 
-// Close ends everything without a word to the server but the DTLS close, and joins all goroutines.
+// Vanish is Close without a word to the server, as when a browser is killed or a page reloaded.
+func (b *BrowserSound) Vanish() {
+	b.Cut(true)
+	b.Close()
+}
+
+// Close ends the connection, tells the server so by DTLS, and joins all goroutines.
 func (b *BrowserSound) Close() {
 	b.mu.Lock()
 	if b.closing {
@@ -256,10 +292,45 @@ func (b *BrowserSound) Close() {
 	b.closing = true
 	b.mu.Unlock()
 	_ = b.pc.GracefulClose()
+	if b.mux != nil {
+		b.mux.Close()
+	}
 	b.wire.Close()
 	b.readers.Wait()
 	b.Audio.close()
 	b.refresh()
+}
+
+// cuttable is a UDP socket that can lose everything.
+type cuttable struct {
+	*net.UDPConn
+	cut atomic.Bool
+}
+
+// ReadFromAddrPort implements ice.AddrPortReaderWriter.
+func (c *cuttable) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(b)
+		if err != nil || !c.cut.Load() {
+			return n, from, err
+		}
+	}
+}
+
+// WriteToAddrPort implements ice.AddrPortReaderWriter.
+func (c *cuttable) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	if c.cut.Load() {
+		return len(b), nil
+	}
+	return c.WriteToUDPAddrPort(b, to)
+}
+
+// WriteTo implements net.PacketConn.
+func (c *cuttable) WriteTo(b []byte, to net.Addr) (int, error) {
+	if c.cut.Load() {
+		return len(b), nil
+	}
+	return c.UDPConn.WriteTo(b, to)
 }
 
 // micTrack puts Audio's packets on the connection as they are, keys with their own payload type on the same SSRC.
