@@ -112,13 +112,15 @@ func readPolicy(ctx context.Context, q querier, n Number, now time.Time) (string
 	return action, nil
 }
 
-// claimsSQL reads the points of a number by index only: equality on the value, and the other spellings both ways.
+// claimsSQL reads the points of a number by index only: equality on the value, and the other spellings both ways. The
+// limits of one row keep the planner from hashing the whole table of contacts.
 const claimsSQL = `SELECT coalesce(p.contact_id, 0), coalesce(p.org_id, 0), p.sharing, p.level, coalesce(p.ext, ''), p.value_norm = $1,
 	coalesce(t.number, ''), coalesce(p.last_seen_at, p.verified_at, t.created_at, $3), coalesce(c.kind, '')
 	FROM (SELECT * FROM contact_point WHERE kind = 'phone' AND value_norm = $1
 		UNION ALL SELECT * FROM contact_point WHERE kind = 'phone' AND value_norm = ANY($2) AND value_norm <> $1
 		UNION ALL SELECT * FROM contact_point WHERE kind = 'phone' AND alt_keys @> ARRAY[$1] AND value_norm <> $1 AND value_norm <> ALL($2)) p
-	LEFT JOIN contact c ON c.id = p.contact_id LEFT JOIN ticket t ON t.id = p.source_ticket_id
+	LEFT JOIN LATERAL (SELECT id, kind, merged_into_id FROM contact WHERE id = p.contact_id LIMIT 1) c ON true
+	LEFT JOIN LATERAL (SELECT number, created_at FROM ticket WHERE id = p.source_ticket_id LIMIT 1) t ON true
 	WHERE (p.expires_at IS NULL OR p.expires_at > $3) AND (c.id IS NULL OR c.merged_into_id IS NULL)
 	ORDER BY p.id LIMIT 200`
 
