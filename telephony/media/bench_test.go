@@ -114,26 +114,31 @@ func newFloor(b *testing.B) *relayRig {
 		to, _ := peer(b)
 		dst := r.out[i].LocalAddr().(*net.UDPAddr).AddrPort()
 		r.at = append(r.at, addr)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			buf := make([]byte, maxPacket)
-			for {
-				n, _, err := a.ReadFromUDPAddrPort(buf)
-				if err != nil {
-					return
-				}
-				if _, err := to.WriteToUDPAddrPort(buf[:n], dst); err != nil {
-					return
-				}
-			}
-		}()
-		b.Cleanup(func() {
-			a.Close()
-			<-done
-		})
+		floor(b, a, to, dst)
 	}
 	return r
+}
+
+// floor is one goroutine that reads a and writes to dst.
+func floor(b *testing.B, a, to *net.UDPConn, dst netip.AddrPort) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, maxPacket)
+		for {
+			n, _, err := a.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			if _, err := to.WriteToUDPAddrPort(buf[:n], dst); err != nil {
+				return
+			}
+		}
+	}()
+	b.Cleanup(func() {
+		a.Close()
+		<-done
+	})
 }
 
 // compare runs the generator alone and two kinds of relay in turns, and reports what a packet costs in each and the
@@ -167,27 +172,27 @@ func median(v []float64) float64 {
 	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
-func benchPorts(b *testing.B) *Ports {
-	b.Helper()
-	p, err := NewPorts(PortsConfig{Any: true})
-	must(b, err)
-	return p
-}
-
 // BenchmarkH1Relay is the processor time of one packet through sockets, endpoints and a room; ratio is against the
 // floor, at most 1.5.
-func BenchmarkH1Relay(b *testing.B) { compare(b, newRelay(b, benchPorts(b)), newFloor(b)) }
+func BenchmarkH1Relay(b *testing.B) {
+	compare(b, newRelay(b, newPorts(b, PortsConfig{Any: true})), newFloor(b))
+}
+
+// BenchmarkH1Loops is BenchmarkH1Relay with event loops instead of a goroutine for each socket.
+func BenchmarkH1Loops(b *testing.B) {
+	compare(b, newRelay(b, newPorts(b, PortsConfig{Any: true, Loops: 1})), newFloor(b))
+}
 
 // BenchmarkH1Floor compares the floor with itself: how far to trust the ratios of this run.
 func BenchmarkH1Floor(b *testing.B) { compare(b, newFloor(b), newFloor(b)) }
 
 // BenchmarkH2Tap is a relay with a recording tap against one without; ratio at most 1.15.
 func BenchmarkH2Tap(b *testing.B) {
-	ours := newRelay(b, benchPorts(b))
+	ours := newRelay(b, newPorts(b, PortsConfig{Any: true}))
 	for _, r := range ours.rooms {
 		r.AddTap(&ringTap{buf: make([]byte, 1<<16)})
 	}
-	compare(b, ours, newRelay(b, benchPorts(b)))
+	compare(b, ours, newRelay(b, newPorts(b, PortsConfig{Any: true})))
 }
 
 // ringTap does what a recorder does in its Frame: copies.
@@ -269,19 +274,44 @@ func TestRelayDoesNotAllocate(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("key: %v allocations a packet", n)
 	}
-	p, err := NewPorts(PortsConfig{Any: true})
-	must(t, err)
-	r := openSocket(t, p)
+	eachSockets(t, testSocketDoesNotAllocate)
+}
+
+// testSocketDoesNotAllocate sends a packet, and lets one go through a room there and back.
+func testSocketDoesNotAllocate(t *testing.T, loops int) {
+	ports := newPorts(t, PortsConfig{Any: true, Loops: loops})
+	r := openSocket(t, ports)
 	_, addr := peer(t)
 	must(t, r.SetRemote(addr))
 	other, pkt := netip.AddrPortFrom(addr.Addr(), addr.Port()^1), audio(1, 7)
 	if n := testing.AllocsPerRun(1000, func() {
 		r.receive(pkt, other)
-		if r.WriteRTP(pkt) != nil {
-			t.Fatal("not sent")
-		}
+		must(t, r.WriteRTP(pkt))
 	}); n != 0 {
 		t.Errorf("socket: %v allocations a packet", n)
+	}
+
+	a, b := openSocket(t, ports), openSocket(t, ports)
+	c, addr := peer(t)
+	must(t, c.SetReadDeadline(time.Now().Add(patience)))
+	must(t, a.SetRemote(addr))
+	must(t, b.SetRemote(addr))
+	room := NewRoom(RoomConfig{})
+	defer room.Close()
+	must(t, room.Join(a.e, Customer))
+	must(t, room.Join(b.e, Agent))
+	buf, seq, to := make([]byte, maxPacket), uint16(0), a.LocalAddr()
+	if n := testing.AllocsPerRun(1000, func() {
+		seq++
+		putHeader(pkt, 0, false, seq, uint32(seq)*frameSamples, 7)
+		if _, err := c.WriteToUDPAddrPort(pkt, to); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.ReadFromUDPAddrPort(buf); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("there and back: %v allocations a packet", n)
 	}
 }
 
@@ -343,7 +373,7 @@ func (s *stamps) WriteRTP(p []byte) error {
 func BenchmarkH4Pacing(b *testing.B) {
 	const channels, seconds = 300, 3
 	pacer := newTestPacer(b)
-	ports := benchPorts(b)
+	ports := newPorts(b, PortsConfig{Any: true})
 	_, addr := peer(b)
 	all := make([]*stamps, channels)
 	var wg sync.WaitGroup

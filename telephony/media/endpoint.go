@@ -155,12 +155,12 @@ func (e *Endpoint) Receive(packet []byte, at time.Time) {
 	since := e.since(at)
 	k, key := e.in.take(packet, &h, since)
 	if k == kindDrop {
-		if h.off > 0 && h.pt == ptComfortNoise {
-			e.last.Store(int64(since)) // the far side lives and has nothing to say
-		}
 		return
 	}
 	e.last.Store(int64(since))
+	if k == kindQuiet {
+		return
+	}
 	if !e.heard.Load() {
 		e.firstHeard()
 	}

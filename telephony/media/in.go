@@ -12,6 +12,7 @@ const (
 	kindDrop  kind = iota
 	kindAudio      // G.711, header.pt says the law
 	kindEvent      // telephone-event
+	kindQuiet      // nothing to hear, but a sign of life: comfort noise, an empty payload
 )
 
 // Limits of the receiving side.
@@ -66,7 +67,7 @@ func (s *in) take(b []byte, h *header, since time.Duration) (k kind, key byte) {
 	case s.eventPT != 0 && h.pt == s.eventPT:
 		k = kindEvent
 	case h.pt == ptComfortNoise: // RFC 3389: understood as silence, which needs no packet
-		k = kindDrop
+		k = kindQuiet
 	default:
 		s.stats.Unknown++
 		return kindDrop, 0
@@ -89,7 +90,7 @@ func (s *in) take(b []byte, h *header, since time.Duration) (k kind, key byte) {
 	}
 	s.measure(h.ts, since)
 	if h.off == h.end {
-		return kindDrop, 0
+		k = kindQuiet
 	}
 	return k, 0
 }

@@ -87,9 +87,17 @@ func TestReceiveRefusesWhenNotListening(t *testing.T) {
 	if !e.LastReceived().IsZero() {
 		t.Error("refused packets count as media")
 	}
+	feedIn(e, packet(13, false, 1, 160, 7, 40))
+	if !e.LastReceived().IsZero() {
+		t.Error("refused comfort noise counts as media")
+	}
 	e.Configure(Format{Send: true, Recv: true})
+	feedIn(e, packet(13, false, 2, 320, 7, 40))
+	if e.LastReceived().IsZero() || e.heard.Load() {
+		t.Error("comfort noise is a sign of life, and no audio")
+	}
 	feedIn(e, audio(3, 7))
-	if s := e.Stats(); s.ReceivedPackets != 1 || e.LastReceived().IsZero() {
+	if s := e.Stats(); s.ReceivedPackets != 2 || !e.heard.Load() || e.LastReceived().IsZero() {
 		t.Errorf("%+v", s)
 	}
 }

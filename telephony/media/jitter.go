@@ -8,6 +8,7 @@ const (
 	depthTarget = 2 * frameSamples
 	depthHigh   = 3 * frameSamples // more than this left over for a second is too much
 	depthMax    = ringSize - 2*frameSamples
+	concealed   = 3  // lost frames in a row that are filled; after them there is silence
 	depthWindow = 50 // frames over which the smallest depth is looked for
 )
 
@@ -27,12 +28,12 @@ type jitter struct {
 	low    int32  // smallest depth in this window
 	frames int    // of this window
 	last   [frameSamples]int16
-	missed int // frames in a row with nothing in them
+	missed int // frames in a row with nothing in them; over concealed: nothing to conceal with
 	late   uint64
 }
 
 func newJitter() *jitter {
-	j := &jitter{}
+	j := &jitter{missed: concealed}
 	j.clear()
 	return j
 }
@@ -43,6 +44,7 @@ func (j *jitter) reset() {
 	defer j.mu.Unlock()
 	j.ready = false
 	j.clear()
+	j.missed = concealed
 }
 
 // clear empties the ring. Caller holds mu.
@@ -50,7 +52,7 @@ func (j *jitter) clear() {
 	for i := range j.ring {
 		j.ring[i] = hole
 	}
-	j.missed, j.frames, j.low = 0, 0, depthMax
+	j.frames, j.low = 0, depthMax
 }
 
 // put files one packet's samples. It reports false for a packet that came too late.
@@ -64,6 +66,7 @@ func (j *jitter) put(law Law, ssrc, ts uint32, payload []byte) bool {
 	ahead := int32(ts - j.next)
 	if !j.ready || ssrc != j.ssrc || ahead < -8000 || ahead+int32(n) > depthMax {
 		j.clear()
+		j.missed = concealed
 		j.ready, j.ssrc, j.next, j.end = true, ssrc, ts-depthTarget, ts
 		ahead = depthTarget
 	}
@@ -118,11 +121,11 @@ func (j *jitter) take(dst *[frameSamples]int16) bool {
 	return j.conceal(dst)
 }
 
-// conceal fills a lost frame with the one before, fading over three frames, and gives up after a second. Caller holds
+// conceal fills a lost frame with the one before, fading, and gives up after a second. Caller holds
 // mu.
 func (j *jitter) conceal(dst *[frameSamples]int16) bool {
 	j.missed++
-	if j.missed > 3 {
+	if j.missed > concealed {
 		if j.missed > depthWindow && int32(j.end-j.next) <= 0 {
 			j.ready = false // the party pauses: begin anew with its next packet
 		}

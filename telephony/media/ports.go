@@ -23,6 +23,9 @@ type PortsConfig struct {
 	// Rest is how long a closed port is not used again, so that packets of the old call do not enter a new one.
 	// 0: 10 s; negative: not at all.
 	Rest time.Duration
+	// Loops is how many event loops read all sockets together (Linux; one a core is a good number). 0: a goroutine for
+	// each socket. Loops cost less for each packet, but whatever Endpoint.OnDigit or a Tap does holds all sockets up.
+	Loops int
 	// AllowLoopback lets far sides be on this machine although IP is not on loopback.
 	AllowLoopback bool
 	Now           func() time.Time // nil: time.Now
@@ -41,7 +44,8 @@ type Ports struct {
 	cfg      PortsConfig
 	loopback bool
 	totals   socketTotals
-	open     *openWire
+	listen   func(netip.AddrPort) (boundWire, error)
+	loops    *loops // nil: none
 
 	mu   sync.Mutex           // guards the rest
 	next int                  // index of the port to try first
@@ -49,25 +53,15 @@ type Ports struct {
 	busy int
 }
 
-// openWire makes the kind of socket that a pool hands out, on addr; port 0 takes any. start is called once before it
-// is used and returns who gets the datagrams.
-type openWire struct {
-	listen func(addr netip.AddrPort) (boundWire, error)
-}
-
 // boundWire is a wire that is bound but not read yet.
 type boundWire interface {
 	wire
 	local() netip.AddrPort
-	start(s *Socket)
+	start(s *Socket) error
 }
 
-// NewPorts makes a pool. It opens nothing yet.
+// NewPorts makes a pool. It opens no port yet. Close it when all sockets are closed.
 func NewPorts(cfg PortsConfig) (*Ports, error) {
-	return newPorts(cfg, &openWire{listen: listenUDP})
-}
-
-func newPorts(cfg PortsConfig, open *openWire) (*Ports, error) {
 	if !cfg.IP.IsValid() {
 		cfg.IP = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
@@ -84,7 +78,7 @@ func newPorts(cfg PortsConfig, open *openWire) (*Ports, error) {
 	p := &Ports{
 		cfg:      cfg,
 		loopback: cfg.AllowLoopback || cfg.IP.IsLoopback(),
-		open:     open,
+		listen:   listenUDP,
 		used:     map[uint16]time.Time{},
 	}
 	if !cfg.Any {
@@ -93,10 +87,25 @@ func newPorts(cfg PortsConfig, open *openWire) (*Ports, error) {
 		}
 		p.next = rand.IntN(p.size())
 	}
+	if cfg.Loops > 0 {
+		ls, err := newLoops(cfg.Loops)
+		if err != nil {
+			return nil, err
+		}
+		p.loops, p.listen = ls, ls.listen
+	}
 	if cfg.Registerer != nil {
 		p.register(cfg.Registerer)
 	}
 	return p, nil
+}
+
+// Close ends the event loops, if any, and waits for them. Sockets still open hear nothing any more.
+func (p *Ports) Close() error {
+	if p.loops == nil {
+		return nil
+	}
+	return p.loops.close()
 }
 
 // lowest is the first even port of the range.
@@ -121,13 +130,13 @@ func (p *Ports) Open() (*Socket, error) {
 		if !ok {
 			break
 		}
-		w, err := p.open.listen(netip.AddrPortFrom(p.cfg.IP, port))
+		w, err := p.listen(netip.AddrPortFrom(p.cfg.IP, port))
 		if err != nil { // another program has it: it rests as if used
 			last = err
 			p.release(port)
 			continue
 		}
-		return p.socket(w, func() { p.release(port) }), nil
+		return p.socket(w, func() { p.release(port) })
 	}
 	if last != nil {
 		return nil, fmt.Errorf("open media port in %d-%d: %w: %w", p.cfg.Min, p.cfg.Max, ErrNoPorts, last)
@@ -138,7 +147,7 @@ func (p *Ports) Open() (*Socket, error) {
 // openAny asks the system for ports until one is even.
 func (p *Ports) openAny() (*Socket, error) {
 	for {
-		w, err := p.open.listen(netip.AddrPortFrom(p.cfg.IP, 0))
+		w, err := p.listen(netip.AddrPortFrom(p.cfg.IP, 0))
 		if err != nil {
 			return nil, fmt.Errorf("open media port: %w", err)
 		}
@@ -150,7 +159,7 @@ func (p *Ports) openAny() (*Socket, error) {
 				p.mu.Lock()
 				p.busy--
 				p.mu.Unlock()
-			}), nil
+			})
 		}
 		if err := w.close(); err != nil {
 			return nil, fmt.Errorf("open media port: %w", err)
@@ -158,12 +167,16 @@ func (p *Ports) openAny() (*Socket, error) {
 	}
 }
 
-func (p *Ports) socket(w boundWire, release func()) *Socket {
+// socket makes the Socket and sets its reader going.
+func (p *Ports) socket(w boundWire, release func()) (*Socket, error) {
 	s := &Socket{
 		wire: w, local: w.local(), loopback: p.loopback, release: release, now: p.cfg.Now, totals: &p.totals,
 	}
-	w.start(s)
-	return s
+	if err := w.start(s); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("read media port: %w", err)
+	}
+	return s, nil
 }
 
 // reserve finds the next port that is neither in use nor resting.
@@ -245,9 +258,10 @@ func listenUDP(addr netip.AddrPort) (boundWire, error) {
 func (w *udpWire) local() netip.AddrPort { return w.addr }
 
 // start begins to read; close joins the goroutine.
-func (w *udpWire) start(s *Socket) {
+func (w *udpWire) start(s *Socket) error {
 	w.ended = make(chan struct{})
 	go w.read(s)
+	return nil
 }
 
 func (w *udpWire) read(s *Socket) {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +22,12 @@ import (
 	"hotline/telephony/media/tone"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(generatorEnv) != "" {
+		os.Exit(runGenerator())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must come; only failing tests need it.
 const patience = 15 * time.Second
@@ -34,13 +40,31 @@ func newTestPacer(t testing.TB) *Pacer {
 	return p
 }
 
-// sockets makes the kinds of Sockets that all socket tests run against.
-func eachSockets(t *testing.T, f func(t *testing.T, open func(PortsConfig) (*Ports, error))) {
+// eachSockets runs a test against every kind of Sockets.
+func eachSockets(t *testing.T, f func(t *testing.T, loops int)) {
 	t.Helper()
-	kinds := map[string]func(PortsConfig) (*Ports, error){"udpconn": NewPorts}
-	for name, open := range kinds {
-		t.Run(name, func(t *testing.T) { f(t, open) })
+	kinds := map[string]int{"goroutines": 0}
+	if runtime.GOOS == "linux" {
+		kinds["loops"] = 2
 	}
+	for name, loops := range kinds {
+		t.Run(name, func(t *testing.T) { f(t, loops) })
+	}
+}
+
+// newPorts makes a pool and closes it after the test.
+func newPorts(t testing.TB, cfg PortsConfig) *Ports {
+	t.Helper()
+	p, err := NewPorts(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
 }
 
 // packet builds an RTP packet.

@@ -66,9 +66,8 @@ func audios(from, n uint16, ssrc uint32) (all [][]byte) {
 }
 
 func TestSourceStrict(t *testing.T) {
-	eachSockets(t, func(t *testing.T, open func(PortsConfig) (*Ports, error)) {
-		p, err := open(PortsConfig{Any: true})
-		must(t, err)
+	eachSockets(t, func(t *testing.T, loops int) {
+		p := newPorts(t, PortsConfig{Any: true, Loops: loops})
 		r := openSocket(t, p)
 		good, goodAddr := peer(t)
 		bad, _ := peer(t)
@@ -103,9 +102,8 @@ func TestSourceStrict(t *testing.T) {
 }
 
 func TestSourceLearn(t *testing.T) {
-	eachSockets(t, func(t *testing.T, open func(PortsConfig) (*Ports, error)) {
-		p, err := open(PortsConfig{Any: true})
-		must(t, err)
+	eachSockets(t, func(t *testing.T, loops int) {
+		p := newPorts(t, PortsConfig{Any: true, Loops: loops})
 		r := openSocket(t, p)
 		nat, natAddr := peer(t)
 		bad, _ := peer(t)
@@ -149,8 +147,7 @@ func TestSourceLearn(t *testing.T) {
 
 // TestSourceOnly learns only from the addresses allowed.
 func TestSourceOnly(t *testing.T) {
-	p, err := NewPorts(PortsConfig{Any: true})
-	must(t, err)
+	p := newPorts(t, PortsConfig{Any: true})
 	r := openSocket(t, p)
 	c, addr := peer(t)
 	_, saidAddr := peer(t)
@@ -168,8 +165,7 @@ func TestSourceOnly(t *testing.T) {
 }
 
 func TestHostileRemotes(t *testing.T) {
-	p, err := NewPorts(PortsConfig{Any: true})
-	must(t, err)
+	p := newPorts(t, PortsConfig{Any: true})
 	r := openSocket(t, p)
 	_, good := peer(t)
 	must(t, r.SetRemote(good))
@@ -196,8 +192,7 @@ func TestHostileRemotes(t *testing.T) {
 // taken by others.
 func freeRange(t testing.TB, n uint16) (lo, hi uint16) {
 	t.Helper()
-	p, err := NewPorts(PortsConfig{Any: true})
-	must(t, err)
+	p := newPorts(t, PortsConfig{Any: true})
 	for {
 		s, err := p.Open()
 		must(t, err)
@@ -210,12 +205,13 @@ func freeRange(t testing.TB, n uint16) (lo, hi uint16) {
 }
 
 func TestPortsRest(t *testing.T) {
-	eachSockets(t, func(t *testing.T, open func(PortsConfig) (*Ports, error)) {
+	eachSockets(t, func(t *testing.T, loops int) {
 		now := time.Unix(0, 0)
 		lo, hi := freeRange(t, 4)
 		reg := prometheus.NewRegistry()
-		p, err := open(PortsConfig{Min: lo, Max: hi, Rest: 10 * time.Second, Now: func() time.Time { return now }, Registerer: reg})
-		must(t, err)
+		p := newPorts(t, PortsConfig{
+			Min: lo, Max: hi, Loops: loops, Rest: 10 * time.Second, Now: func() time.Time { return now }, Registerer: reg,
+		})
 		var all []*Socket
 		seen := map[uint16]bool{}
 		for {

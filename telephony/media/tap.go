@@ -57,15 +57,12 @@ func (t *tapState) frame(ch int, voice any, pt uint8, ssrc, ts uint32, at time.T
 	step := int64(int32(ts - c.ts))
 	pos := c.pos + step
 	if c.voice != voice || c.ssrc != ssrc || wall-pos > tapBehind || pos-wall > tapAhead {
-		pos = wall
-		if c.voice == nil || pos < 0 {
-			pos = max(0, pos)
-		}
+		pos = max(0, wall)
 		c.voice, c.ssrc, c.ts, c.pos = voice, ssrc, ts, pos
 	} else if step > 0 {
 		c.ts, c.pos = ts, pos
 	}
-	if pos < 0 {
+	if pos < 0 { // said before the tap was there
 		return
 	}
 	t.tap.Frame(ch, pt, pos, payload)
