@@ -16,7 +16,7 @@ const mailboxSize = 1024
 
 // Config is what an Engine is built from. The zero value works: real time, no rows, no metrics.
 type Config struct {
-	Now        func() time.Time      // nil: time.Now
+	Now        func() time.Time      // the wall clock, for rows and screens; nil: time.Now. Deadlines are monotonic
 	Log        *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // nil: no metrics are exported
 	Store      Store                 // nil: nothing is kept
@@ -50,7 +50,7 @@ type Engine struct {
 
 	// Owned by Run's goroutine.
 	st      *state
-	base    time.Time // what instant 0 means
+	base    time.Time // monotonic: instant 0
 	anchor  time.Time // wall time of instant 0; see at
 	wall    time.Time // when the running step began
 	dayEnd  time.Time // next midnight

@@ -83,8 +83,10 @@ func (c *centre) enter(call string) *Place {
 // next returns the next event that is not a position.
 func (c *centre) next(p *Place) Event {
 	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.ctx, time.Hour) // of virtual time
+	defer cancel()
 	for {
-		ev, err := p.Next(c.ctx)
+		ev, err := p.Next(ctx)
 		c.must(err)
 		if ev.Kind != Position {
 			return ev

@@ -215,15 +215,9 @@ func (s *state) offerOver(o *offer) {
 // missed is rule 3: rest after a miss, pause after too many in a row; never a loop, never signed out.
 func (s *state) missed(a *agent, q *queueState) {
 	a.missed++
-	limit, rest := 0, defaultRest
+	limit, rest := s.missLimit(a, q), defaultRest
 	if q != nil {
-		limit, rest = q.cfg.MaxMissed, q.rest
-	}
-	if limit <= 0 {
-		limit = 2
-		if a.cfg.Kind != Desk && a.conn != Online {
-			limit = 1
-		}
+		rest = q.rest
 	}
 	a.call, a.queue = "", nil
 	a.idle = s.now // to the end of the line: another agent comes first
@@ -237,6 +231,17 @@ func (s *state) missed(a *agent, q *queueState) {
 		s.setAgent(a, Available, "missed_rest", "")
 		s.armWork(a, rest)
 	}
+}
+
+// missLimit is max_missed: the queue's, else one for a browser without heartbeat and two for all others.
+func (s *state) missLimit(a *agent, q *queueState) int {
+	switch {
+	case q != nil && q.cfg.MaxMissed > 0:
+		return q.cfg.MaxMissed
+	case a.cfg.Kind != Desk && a.conn != Online:
+		return 1
+	}
+	return 2
 }
 
 const defaultRest = 5 * time.Second

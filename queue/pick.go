@@ -97,7 +97,7 @@ func (s *state) why(c *caller, a *agent, rule, side string) decision {
 
 // seekCall gives a free agent the best caller, or puts the agent into the pools.
 func (s *state) seekCall(a *agent) {
-	if a.state != Available || a.rests || a.pooled {
+	if a.state != Available || a.rests || a.pooled || !a.connected() {
 		return
 	}
 	if c, why := s.bestCall(a); c != nil {

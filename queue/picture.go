@@ -4,12 +4,13 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 )
 
 // snapshot draws the whole picture. Called in the owner's goroutine.
 func (e *Engine) snapshot() Snapshot {
 	e.wall = e.cfg.Now()
-	now := max(e.st.now, e.wall.Sub(e.base))
+	now := max(e.st.now, time.Since(e.base))
 	s := Snapshot{Seq: e.seq, At: e.wall.Round(0)}
 	for _, key := range slices.Sorted(maps.Keys(e.st.queues)) {
 		q := e.st.queues[key]

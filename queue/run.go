@@ -47,11 +47,11 @@ func (e *Engine) Run(ctx context.Context) error {
 
 // load builds the core, from rows where there is a store.
 func (e *Engine) load(ctx context.Context) error {
-	e.base = e.cfg.Now()
-	e.wall, e.anchor = e.base, e.base.Round(0)
+	e.base, e.wall = time.Now(), e.cfg.Now()
+	e.anchor = e.wall.Round(0)
 	e.st = newState(e.cfg.ConnectLimit, e.cfg.ReturnGrace, e.cfg.AdoptGrace)
 	e.st.strict = e.strict
-	e.turnDay(e.base)
+	e.turnDay(e.wall)
 	e.st.step(&event{kind: evDay}, 0)
 	if e.cfg.Store == nil {
 		return nil
@@ -65,7 +65,7 @@ func (e *Engine) load(ctx context.Context) error {
 	e.st.restore(&saved, at, e.dayFrom)
 	e.st.figures(saved.Today)
 	for _, o := range saved.Offers {
-		o.State, o.Result, o.Ended = OfferWithdrawn, Cancelled, e.base
+		o.State, o.Result, o.Ended = OfferWithdrawn, Cancelled, e.anchor
 		e.out.putOffer(o)
 	}
 	return nil
@@ -90,7 +90,7 @@ func (e *Engine) loop(ctx context.Context) {
 			}
 		}
 		if at, ok := e.st.timers.next(); ok {
-			timer.Reset(at - e.cfg.Now().Sub(e.base))
+			timer.Reset(at - time.Since(e.base))
 		}
 	}
 }
@@ -98,7 +98,8 @@ func (e *Engine) loop(ctx context.Context) {
 // step lets the core decide and tells the world.
 func (e *Engine) step(ev *event) result {
 	e.wall = e.cfg.Now()
-	now := e.wall.Sub(e.base)
+	began := time.Now()
+	now := began.Sub(e.base)
 	e.reanchor(now)
 	if e.wall.Before(e.dayFrom) || !e.wall.Before(e.dayEnd) {
 		e.turnDay(e.wall)
@@ -114,7 +115,6 @@ func (e *Engine) step(ev *event) result {
 	if ev.kind == evLive {
 		ev.asOf = now - ev.dur
 	}
-	began := time.Now()
 	r := e.st.step(ev, now)
 	e.met.decision(time.Since(began))
 	switch ev.kind {

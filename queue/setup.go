@@ -140,8 +140,8 @@ func (s *state) setAgentCfg(cfg *Agent) {
 	if a.cfg.Kind == "" {
 		a.cfg.Kind = Browser
 	}
-	s.judge(a)
 	s.relink(a)
+	s.judge(a) // another kind of phone may be connected or not
 }
 
 func sameAgent(a, b *Agent) bool {
