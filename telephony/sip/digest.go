@@ -23,8 +23,8 @@ const (
 	lockFor     = 10 * time.Minute // and the span they are counted over
 	maxLocks    = 65536
 	maxNonces   = 65536
-	nonceBytes  = 8  // time and randomness
-	nonceMAC    = 10 // truncated HMAC
+	nonceBytes  = 7 // time and randomness
+	nonceMAC    = 8 // truncated HMAC: as good as 2^64 guesses within nonceLife
 	credTimeout = 2 * time.Second
 )
 
@@ -71,7 +71,7 @@ func (d *digestAuth) mac(b []byte) []byte {
 	return h.Sum(nil)[:nonceMAC]
 }
 
-// nonce makes a fresh one of 24 characters: the challenge must not be longer than the request (R7).
+// nonce makes a fresh one of 20 characters: the challenge must not be longer than the request (R7).
 func (d *digestAuth) nonce() string {
 	var b [nonceBytes]byte
 	binary.BigEndian.PutUint32(b[:4], uint32(d.now().Unix()))

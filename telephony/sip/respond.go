@@ -119,7 +119,7 @@ func encode(msg gosip.Message, contentType string, body []byte) []byte {
 func (s *Server) statelessTag(m *message) string {
 	h := hmac.New(sha256.New, s.tagKey)
 	h.Write([]byte(m.callID + "\x00" + m.get("CSeq") + "\x00" + m.get("From")))
-	return hex.EncodeToString(h.Sum(nil)[:4])
+	return hex.EncodeToString(h.Sum(nil)[:3])
 }
 
 // back is where a response goes (RFC 3261 18.2.2, RFC 3581). A sender that names its own address is believed about its
@@ -155,7 +155,7 @@ func (s *Server) reply(m *message, from hop, code int, reason string, limit int,
 	}
 	b := encode(res, "", nil)
 	if limit > 0 && len(b) > limit {
-		if b = compact(b); len(b) > limit {
+		if b = compact(b, from.addr); len(b) > limit {
 			return
 		}
 	}
@@ -163,13 +163,21 @@ func (s *Server) reply(m *message, from hop, code int, reason string, limit int,
 	_ = back(m, from).send(b)
 }
 
-// compact shortens field names (RFC 3261 7.3.3), so that an answer to a stranger is no longer than the question.
-func compact(b []byte) []byte {
-	return []byte(compactNames.Replace(string(b)))
+// compact strips an answer to a stranger to what it must have, so that it is no longer than the question: short field
+// names (RFC 3261 7.3.3), no reason phrase, no length (a datagram has its own), and no received where rport says enough.
+func compact(b []byte, from netip.AddrPort) []byte {
+	text := compactNames.Replace(string(b))
+	if line, rest, ok := strings.Cut(text, "\r\n"); ok && len(line) > 12 {
+		text = line[:12] + "\r\n" + rest
+	}
+	if strings.Contains(text, ";rport=") {
+		text = strings.Replace(text, ";received="+from.Addr().String(), "", 1)
+	}
+	return []byte(text)
 }
 
 var compactNames = strings.NewReplacer("\r\nVia: ", "\r\nv:", "\r\nFrom: ", "\r\nf:", "\r\nTo: ", "\r\nt:",
-	"\r\nCall-ID: ", "\r\ni:", "\r\nCSeq: ", "\r\nCSeq:", "\r\nContent-Length: ", "\r\nl:",
+	"\r\nCall-ID: ", "\r\ni:", "\r\nCSeq: ", "\r\nCSeq:", "\r\nContent-Length: 0\r\n", "\r\n",
 	"\r\nWWW-Authenticate: ", "\r\nWWW-Authenticate:")
 
 // retryAfter is random, so that those we turn away do not come back in step.
