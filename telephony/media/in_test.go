@@ -183,11 +183,9 @@ func FuzzReceive(f *testing.F) {
 		defer a.Close()
 		defer c.Close()
 		defer s.Close()
-		for e, role := range map[*Endpoint]Role{a: Agent, c: Customer, s: Supervisor} {
-			if err := r.Join(e, role); err != nil {
-				t.Fatal(err)
-			}
-		}
+		must(t, r.Join(a, Agent))
+		must(t, r.Join(c, Customer))
+		must(t, r.Join(s, Supervisor))
 		r.AddTap(&tapLog{})
 		at := a.start
 		for _, p := range [][]byte{audio(1, 7), b, audio(2, 7), b} {
