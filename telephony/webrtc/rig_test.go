@@ -82,17 +82,28 @@ type rig struct {
 // server is a started Server on loopback.
 func server(t testing.TB, change func(*webrtc.Config)) *rig {
 	t.Helper()
+	s, err := start(t, "127.0.0.1:0", change)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// startOn is server on another address, which the host may not have.
+func startOn(t testing.TB, addr string) (*rig, error) { return start(t, addr, nil) }
+
+func start(t testing.TB, addr string, change func(*webrtc.Config)) (*rig, error) {
 	st := newStates()
-	cfg := webrtc.Config{Addr: "127.0.0.1:0", OnState: st.put}
+	cfg := webrtc.Config{Addr: addr, OnState: st.put}
 	if change != nil {
 		change(&cfg)
 	}
 	s, err := webrtc.New(cfg)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		err = s.Start(t.Context())
 	}
-	if err := s.Start(t.Context()); err != nil {
-		t.Fatal(err)
+	if err != nil {
+		return nil, err
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -101,7 +112,7 @@ func server(t testing.TB, change func(*webrtc.Config)) *rig {
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return &rig{s, st}
+	return &rig{s, st}, nil
 }
 
 // browser is a browser that is not attached.
