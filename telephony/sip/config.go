@@ -54,6 +54,9 @@ type Config struct {
 	Sockets media.Sockets
 	Pacer   *media.Pacer
 	Library *media.Library
+
+	// stall and idle bound TCP peers: inside a message, and between messages for strangers. 0: 10 s, 30 s.
+	stall, idle time.Duration
 }
 
 // withDefaults fills in the zero values and checks the rest, reporting everything that is wrong at once.
@@ -90,6 +93,8 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.MinSE, 90*time.Second)
 	setDefault(&c.MediaTimeout, 30*time.Second)
 	setDefault(&c.T1, 500*time.Millisecond)
+	setDefault(&c.stall, 10*time.Second)
+	setDefault(&c.idle, 30*time.Second)
 	if c.SessionExpires < c.MinSE {
 		errs = append(errs, fmt.Errorf("session interval %v is below its minimum %v", c.SessionExpires, c.MinSE))
 	}

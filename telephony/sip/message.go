@@ -220,10 +220,8 @@ func (m *message) scanFields(s string) (r *refusal) {
 	seen := map[string]bool{}
 	for s != "" {
 		line, rest, _ := strings.Cut(s, "\r\n")
-		for rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
-			var more string
-			more, rest, _ = strings.Cut(rest, "\r\n")
-			line = strings.TrimRight(line, " \t") + " " + strings.Trim(more, " \t")
+		if rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
+			line, rest = unfold(line, rest)
 		}
 		s = rest
 		name, value, ok := strings.Cut(line, ":")
@@ -251,6 +249,19 @@ func (m *message) scanFields(s string) (r *refusal) {
 		m.fields = append(m.fields, field{name, trim(value)})
 	}
 	return r
+}
+
+// unfold joins a line with the ones that continue it, one space each (RFC 3261 7.3.1).
+func unfold(line, rest string) (whole, after string) {
+	var b strings.Builder
+	b.WriteString(strings.TrimRight(line, " \t"))
+	for rest != "" && (rest[0] == ' ' || rest[0] == '\t') {
+		var more string
+		more, rest, _ = strings.Cut(rest, "\r\n")
+		b.WriteByte(' ')
+		b.WriteString(strings.Trim(more, " \t"))
+	}
+	return b.String(), rest
 }
 
 // parse reads one whole message: a datagram, or what the stream's framing cut out. It never panics and never keeps

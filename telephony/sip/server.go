@@ -44,14 +44,13 @@ type Server struct {
 	connsFrom   map[netip.Addr]int
 	connsClosed bool
 
-	stall, idle time.Duration // TCP: inside a message; between messages, for strangers
-	wg          sync.WaitGroup
-	legs        sync.WaitGroup
-	run         context.Context // ends when legs must end
-	abort       context.CancelCauseFunc
-	stopped     chan struct{}
-	stopOnce    sync.Once
-	started     bool
+	wg       sync.WaitGroup
+	legs     sync.WaitGroup
+	run      context.Context // ends when legs must end
+	abort    context.CancelCauseFunc
+	stopped  chan struct{}
+	stopOnce sync.Once
+	started  bool
 }
 
 // guestWorkers check passwords; each has guestQueue requests waiting, more are dropped and come again.
@@ -77,7 +76,7 @@ func New(cfg Config, users Users, onCall func(ctx context.Context, leg *Leg)) (*
 	s := &Server{cfg: cfg, onCall: onCall, log: cfg.Log, met: met, tx: newTxLayer(cfg.T1, met),
 		auth: newDigestAuth(users, cfg.Now, met), strangers: newStrangers(), dialogs: newDialogs(),
 		tagKey: make([]byte, 16), regs: map[string]*registration{}, conns: map[netip.AddrPort]*tcpConn{},
-		connsFrom: map[netip.Addr]int{}, stall: 10 * time.Second, idle: 30 * time.Second, stopped: make(chan struct{})}
+		connsFrom: map[netip.Addr]int{}, stopped: make(chan struct{})}
 	s.registrar = newRegistrar(cfg.Now, met, cfg.OnRegistration)
 	s.trunks.Store(&trunkTable{byName: map[string]*trunk{}})
 	_, _ = rand.Read(s.tagKey)

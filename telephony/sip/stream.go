@@ -155,7 +155,7 @@ func (t *tcpConn) write() {
 }
 
 func (t *tcpConn) put(b []byte) bool {
-	_ = t.c.SetWriteDeadline(time.Now().Add(t.s.stall))
+	_ = t.c.SetWriteDeadline(time.Now().Add(t.s.cfg.stall))
 	_, err := t.c.Write(b)
 	if err != nil {
 		t.close()
@@ -163,8 +163,8 @@ func (t *tcpConn) put(b []byte) bool {
 	return err == nil
 }
 
-// read cuts the stream into messages (RFC 3261 18.3). Whoever stalls inside a message for s.stall, or is unknown and
-// idle for s.idle, is cut off.
+// read cuts the stream into messages (RFC 3261 18.3). Whoever stalls inside a message for stall, or is unknown and
+// idle for idle (Config), is cut off.
 func (t *tcpConn) read() {
 	defer t.s.wg.Done()
 	defer t.close()
@@ -176,9 +176,9 @@ func (t *tcpConn) read() {
 		var deadline time.Time
 		switch {
 		case len(buf) > 0:
-			deadline = began.Add(t.s.stall)
+			deadline = began.Add(t.s.cfg.stall)
 		case !t.s.listed(t.remote):
-			deadline = time.Now().Add(t.s.idle)
+			deadline = time.Now().Add(t.s.cfg.idle)
 		}
 		_ = t.c.SetReadDeadline(deadline)
 		n, err := t.c.Read(chunk)

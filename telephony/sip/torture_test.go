@@ -107,9 +107,7 @@ func testTorture(t *testing.T, dir string, table map[string]torture, host string
 		t.Fatalf("%d files, %d rows, want %d each (%v)", len(files), len(table), count, err)
 	}
 	for _, proto := range []string{"udp", "tcp"} {
-		r := newRig(t, func(c *Config) { c.Addr = bracket(host) + ":0" },
-			nil, loopTrunk())
-		r.s.stall = 300 * time.Millisecond
+		r := newRig(t, func(c *Config) { c.Addr, c.stall = bracket(host)+":0", 300*time.Millisecond }, nil, loopTrunk())
 		go func() { // the application refuses every call, and counts it
 			for {
 				select {
