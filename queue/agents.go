@@ -122,7 +122,7 @@ func (s *state) unserveQueue(q *queueState) {
 		return
 	}
 	for i := 0; i < len(q.busy); {
-		l := q.busy[i]
+		l := q.busy[i].l
 		if q.serveable(l.need) {
 			i++
 			continue

@@ -26,7 +26,7 @@ func newChecker(s *state) *checker {
 }
 
 // audit compares a choice with what a naive scan would choose.
-func (k *checker) audit(c *caller, a *agent, why *decision) {
+func (k *checker) audit(c *caller, a *agent, why decision) {
 	k.choices++
 	switch why.side {
 	case "call":
@@ -209,12 +209,14 @@ func (k *checker) queue(q *queueState, staffed, talking map[*pool]int) {
 		ensure(p.staffed == staffed[p] && p.talking == talking[p], "%s: staffed %d (%d), talking %d (%d)", q.cfg.Key,
 			p.staffed, staffed[p], p.talking, talking[p])
 		ensure((p.openAt >= 0) == (len(p.items) > 0), "open list of %s", q.cfg.Key)
+		ensure(p.openAt < 0 || q.open[p.openAt] == openPool{p.items[0], p.profile, p}, "best of %s is out of date", q.cfg.Key)
 		for i := range p.items {
 			ensure(p.items[i].m.pos == i && (i == 0 || !p.items[i].before(&p.items[(i-1)/2])), "heap of %s", q.cfg.Key)
 		}
 	}
 	for _, l := range q.lines {
 		ensure((l.busyAt >= 0) == (len(l.heap) > 0), "busy list of %s", q.cfg.Key)
+		ensure(l.busyAt < 0 || q.busy[l.busyAt] == busyLine{l.heap[0].prio, l.heap[0].eff, l.heap[0], l}, "first of %s", q.cfg.Key)
 		for i, c := range l.heap {
 			ensure(c.pos == i && (i == 0 || !c.before(l.heap[(i-1)/2])), "line of %s", q.cfg.Key)
 		}

@@ -8,8 +8,9 @@ func (p *pool) push(it poolItem) {
 	p.up(it.m.pos)
 	if p.openAt < 0 {
 		p.openAt = len(p.q.open)
-		p.q.open = append(p.q.open, p)
+		p.q.open = append(p.q.open, openPool{p: p, profile: p.profile})
 	}
+	p.q.open[p.openAt].best = p.items[0]
 }
 
 func (p *pool) remove(i int) {
@@ -23,12 +24,15 @@ func (p *pool) remove(i int) {
 		p.down(i)
 		p.up(moved.m.pos)
 	}
-	if last == 0 {
-		open := p.q.open
-		tail := open[len(open)-1]
-		open[p.openAt], tail.openAt = tail, p.openAt
-		p.q.open, p.openAt = open[:len(open)-1], -1
+	if last > 0 {
+		p.q.open[p.openAt].best = p.items[0]
+		return
 	}
+	open, end := p.q.open, len(p.q.open)-1
+	open[p.openAt] = open[end]
+	open[p.openAt].p.openAt = p.openAt
+	open[end] = openPool{}
+	p.q.open, p.openAt = open[:end], -1
 }
 
 func (p *pool) up(i int) {
@@ -70,8 +74,16 @@ func (l *line) push(c *caller) {
 	l.up(c.pos)
 	if l.busyAt < 0 {
 		l.busyAt = len(l.q.busy)
-		l.q.busy = append(l.q.busy, l)
+		l.q.busy = append(l.q.busy, busyLine{l: l})
 	}
+	l.show()
+}
+
+// show copies the first caller to where choices look.
+func (l *line) show() {
+	c := l.heap[0]
+	b := &l.q.busy[l.busyAt]
+	b.prio, b.eff, b.first = c.prio, c.eff, c
 }
 
 func (l *line) remove(c *caller) {
@@ -86,12 +98,15 @@ func (l *line) remove(c *caller) {
 		l.down(i)
 		l.up(moved.pos)
 	}
-	if last == 0 {
-		busy := l.q.busy
-		tail := busy[len(busy)-1]
-		busy[l.busyAt], tail.busyAt = tail, l.busyAt
-		l.q.busy, l.busyAt = busy[:len(busy)-1], -1
+	if last > 0 {
+		l.show()
+		return
 	}
+	busy, end := l.q.busy, len(l.q.busy)-1
+	busy[l.busyAt] = busy[end]
+	busy[l.busyAt].l.busyAt = l.busyAt
+	busy[end] = busyLine{}
+	l.q.busy, l.busyAt = busy[:end], -1
 }
 
 func (l *line) up(i int) {

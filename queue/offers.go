@@ -10,7 +10,7 @@ const (
 // makeOffer reserves the agent for the caller, who stands in no line any more.
 func (s *state) makeOffer(c *caller, a *agent, why decision) *offer {
 	if s.audit != nil {
-		s.audit(c, a, &why)
+		s.audit(c, a, why)
 	}
 	o := s.newOffer(a, why, c.q.ring)
 	o.c, o.call, o.q = c, c.call, c.q

@@ -9,18 +9,18 @@ func (s *state) bestAgent(c *caller) (*agent, decision) {
 	var best poolItem
 	bestScore, choice, need := int32(-1), 0, c.line.need
 	bySkill := c.q.cfg.Strategy == BySkills
-	for _, p := range c.q.open {
-		score := need.scoreOf(p.profile)
+	for i := range c.q.open {
+		o := &c.q.open[i]
+		score := need.scoreOf(o.profile)
 		if score == unable {
 			continue
 		}
-		choice += len(p.items)
+		choice++
 		if !bySkill {
 			score = 0
 		}
-		top := p.items[0]
-		if best.m == nil || score > bestScore || score == bestScore && top.before(&best) {
-			best, bestScore = top, score
+		if best.m == nil || score > bestScore || score == bestScore && o.best.before(&best) {
+			best, bestScore = o.best, score
 		}
 	}
 	if best.m == nil {
@@ -57,13 +57,18 @@ func (s *state) bestCall(a *agent) (*caller, decision) {
 	var best *caller
 	choice := 0
 	for i := range a.mems {
-		for _, l := range a.mems[i].pool.q.busy {
-			if l.need.scoreOf(a.profile) == unable {
+		busy := a.mems[i].pool.q.busy
+		for j := range busy {
+			b := &busy[j]
+			if best != nil && (b.prio < best.prio || b.prio == best.prio && b.eff > best.eff) {
+				continue // cannot win, whoever could serve it
+			}
+			if b.l.need.scoreOf(a.profile) == unable {
 				continue
 			}
 			choice++
-			if head := l.heap[0]; best == nil || head.before(best) {
-				best = head
+			if best == nil || b.first.before(best) {
+				best = b.first
 			}
 		}
 	}

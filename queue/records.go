@@ -13,11 +13,11 @@ type queueState struct {
 
 	ring, wrapup, maxWait, rest, threshold, short instant
 
-	pools   []*pool // one per skill profile among the members, for good
-	open    []*pool // those with somebody free
-	lines   []*line // one per need ever asked for
-	busy    []*line // those with somebody waiting
-	first   *caller // everybody with a place here, offered and parked included, by arrival
+	pools   []*pool    // one per skill profile among the members, for good
+	open    []openPool // those with somebody free, each with a copy of its best
+	lines   []*line    // one per need ever asked for
+	busy    []busyLine // those with somebody waiting, each with a copy of its first
+	first   *caller    // everybody with a place here, offered and parked included, by arrival
 	last    *caller
 	len     int
 	fig     Figures
@@ -32,6 +32,21 @@ type pool struct {
 	openAt  int // index in q.open; -1: nobody free
 	staffed int // members that are not offline
 	talking int // members in a call
+}
+
+// openPool and busyLine are what a choice reads: side by side in memory, so that looking at all of them costs little
+// more than looking at one. The heaps keep them in step.
+type openPool struct {
+	best    poolItem
+	profile *profile
+	p       *pool
+}
+
+type busyLine struct {
+	prio  int
+	eff   instant
+	first *caller
+	l     *line
 }
 
 // poolItem carries its key, so that comparing touches no agent record.
@@ -197,7 +212,7 @@ type decision struct {
 	rule    string // preferred, longest_idle, level, skills, pulled, direct
 	side    string // call: a caller looked for an agent; agent: an agent looked for a caller; by: a person chose
 	by      string
-	choice  int // free agents that could have taken the call, or queues' heads that the agent could have taken
+	choice  int // profiles with a free agent who could have taken the call, or queues' heads that the agent could have taken
 	idle    instant
 	level   int32
 	score   int32

@@ -76,6 +76,9 @@ func (s *state) reorder(q *queueState) {
 		for i := len(p.items)/2 - 1; i >= 0; i-- {
 			p.down(i)
 		}
+		if len(p.items) > 0 {
+			q.open[p.openAt].best = p.items[0]
+		}
 	}
 }
 

@@ -341,7 +341,7 @@ func (m *sim) row(t *testing.T, what string, want float64, of func(*simCall) flo
 	if math.Abs(mean-want) > half {
 		t.Errorf("%s: %.5f +- %.5f does not hold %.5f", what, mean, half, want)
 	}
-	if half > want {
+	if half > want && !raceEnabled { // the race detector leaves time for a quarter of the calls
 		t.Errorf("%s: the interval +- %.5f around %.5f says nothing", what, half, mean)
 	}
 }
@@ -352,12 +352,16 @@ func TestSimulatedCentre(t *testing.T) {
 	for _, strategy := range []Strategy{LongestIdle, ByPriority, BySkills} {
 		t.Run(string(strategy), func(t *testing.T) {
 			t.Parallel()
+			calls := 2000
+			if raceEnabled {
+				calls = 500
+			}
 			m := newCentre(11, 4, 24, strategy)
 			m.k = newChecker(m.s)
 			for login, a := range m.s.agents {
 				m.k.at[login] = a.state
 			}
-			m.run(2000)
+			m.run(calls)
 			m.accounts(t)
 			if m.served == 0 || m.left == 0 || m.k.choices < m.served {
 				t.Errorf("%d served, %d left, %d choices judged", m.served, m.left, m.k.choices)
@@ -411,7 +415,7 @@ func (m *sim) lognormal(mean time.Duration, cv float64) time.Duration {
 func TestDay(t *testing.T) {
 	agents, calls := 10_000, 100_000
 	if raceEnabled {
-		agents, calls = 1000, 10_000
+		agents, calls = 300, 3000
 	}
 	began := time.Now()
 	one := day(5, agents, calls)

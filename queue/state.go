@@ -43,8 +43,8 @@ type state struct {
 	deadOff   []*offer
 	freeCall  []*caller
 	freeOffer []*offer
-	audit     func(*caller, *agent, *decision) // tests: judges each choice before it is made
-	strict    bool                             // tests: panic on a move outside the tables
+	audit     func(*caller, *agent, decision) // tests: judges each choice before it is made
+	strict    bool                            // tests: panic on a move outside the tables
 	saved     map[string]savedAgent
 	today     map[string]Figures      // finished rows of queues that are not set yet
 	parked    map[string][]savedEntry // rows of queues that are not set yet
