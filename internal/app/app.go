@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -206,7 +207,7 @@ func (a *App) startMedia(context.Context) (err error) {
 	if ap, perr := netip.ParseAddrPort(a.cfg.SIPAddr); perr == nil {
 		ip = ap.Addr()
 	}
-	a.ports, err = media.NewPorts(media.PortsConfig{IP: ip, Min: low, Max: high, Any: low == 0, Now: a.now, Registerer: a.reg})
+	a.ports, err = media.NewPorts(media.PortsConfig{IP: ip, Min: low, Max: high, Any: low == 0, Loops: runtime.NumCPU(), Now: a.now, Registerer: a.reg})
 	if err == nil {
 		a.onStop(func(context.Context) error { return a.ports.Close() })
 	}
