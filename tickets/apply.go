@@ -168,11 +168,29 @@ func (d *dealing) answered(ctx context.Context) error {
 	if d.link != nil && (d.link.AnsweredDone || d.link.EndedDone) {
 		return nil
 	}
+	early := d.link // chosen by the agent before we were told of the answer
 	if err := d.decide(ctx, phaseAnswered, d.f.AnsweredAt); err != nil {
 		return err
 	}
 	d.link.AnsweredDone = true
+	if early != nil {
+		return d.catchUp(ctx)
+	}
 	return saveLink(ctx, d.tx, d.link)
+}
+
+// catchUp adds the answer to a link that an agent chose before it was told: the choice stays, the ticket learns who
+// answered and when.
+func (d *dealing) catchUp(ctx context.Context) error {
+	l := d.link
+	l.Told = d.told(false)
+	if l.AgentID == 0 {
+		l.AgentID = d.agentID
+	}
+	if err := saveLink(ctx, d.tx, l); err != nil || l.State != linkConfirmed {
+		return err
+	}
+	return answerTicket(ctx, d.tx, byRule(d.f.AnsweredAt, l.Rule, l.CallID), l)
 }
 
 // ended is phase two.
@@ -236,7 +254,9 @@ func (d *dealing) wrapUp(ctx context.Context, at time.Time) error {
 	d.who.ChannelID = l.Told.ChannelID
 	d.who.Match = match{Rule: l.MatchRule, Level: l.MatchLevel, ContactID: l.ContactID}
 	d.f.Lang, d.f.Direction = l.Told.Lang, l.Told.Direction
-	if err := d.apply(ctx, decide(f), at); err != nil {
+	dec := decide(f)
+	d.s.metrics.decisions.WithLabelValues(dec.Rule).Inc()
+	if err := d.apply(ctx, dec, at); err != nil {
 		return err
 	}
 	l.WrapUpDone = true

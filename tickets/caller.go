@@ -17,6 +17,13 @@ func (s *Service) Lookup(ctx context.Context, p CallParty) (Caller, error) {
 
 // LookupFor is Lookup for the card of one agent: what they may not see is left out.
 func (s *Service) LookupFor(ctx context.Context, a Actor, p CallParty) (Caller, error) {
+	start := time.Now() // a duration: from the monotonic clock
+	c, err := s.lookup(ctx, a, p)
+	s.metrics.looked(c.Level, err, time.Since(start))
+	return c, err
+}
+
+func (s *Service) lookup(ctx context.Context, a Actor, p CallParty) (Caller, error) {
 	now := s.now()
 	who, err := s.readCaller(ctx, s.pool, p, false, now)
 	if err != nil {

@@ -16,7 +16,9 @@ func (d *dealing) decide(ctx context.Context, ph phase, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	return d.apply(ctx, decide(f), at)
+	dec := decide(f)
+	d.s.metrics.decisions.WithLabelValues(dec.Rule).Inc()
+	return d.apply(ctx, dec, at)
 }
 
 // gather reads the facts the table looks at, as of the instant at.

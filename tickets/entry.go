@@ -19,13 +19,10 @@ func enterTicket(ctx context.Context, tx querier, by author, l *linkRow, flags [
 	if err := addEvent(ctx, tx, by, t.ID, "call_attached", "", nil, l.CallID); err != nil {
 		return err
 	}
-	if err := callMovesStatus(ctx, tx, by, t, l); err != nil {
-		return err
-	}
 	if err := addFlags(ctx, tx, by, t, flags...); err != nil {
 		return err
 	}
-	if err := touchByCall(ctx, tx, by, t, l); err != nil {
+	if err := callMeans(ctx, tx, by, t, l); err != nil {
 		return err
 	}
 	if err := giveContact(ctx, tx, by, t, l); err != nil {
@@ -36,12 +33,33 @@ func enterTicket(ctx context.Context, tx querier, by author, l *linkRow, flags [
 			return err
 		}
 	}
-	if l.AgentID != 0 && l.Told.AnsweredAt != nil {
-		if err := addParticipant(ctx, tx, t.ID, 0, l.AgentID, "collaborator", "call"); err != nil {
-			return err
-		}
+	return writeEntryIn(ctx, tx, t, l)
+}
+
+// answerTicket brings an answer into a ticket that has the call already.
+func answerTicket(ctx context.Context, tx querier, by author, l *linkRow) error {
+	t, err := lockTicket(ctx, tx, l.TicketID)
+	if err != nil {
+		return err
+	}
+	if err := callMeans(ctx, tx, by, t, l); err != nil {
+		return err
 	}
 	return writeEntryIn(ctx, tx, t, l)
+}
+
+// callMeans writes what a call means for a ticket: status, instants, and the agent who answered takes part.
+func callMeans(ctx context.Context, tx querier, by author, t *ticketRow, l *linkRow) error {
+	if err := callMovesStatus(ctx, tx, by, t, l); err != nil {
+		return err
+	}
+	if err := touchByCall(ctx, tx, by, t, l); err != nil {
+		return err
+	}
+	if l.AgentID == 0 || l.Told.AnsweredAt == nil {
+		return nil
+	}
+	return addParticipant(ctx, tx, t.ID, 0, l.AgentID, "collaborator", "call")
 }
 
 // callMovesStatus sends what the call means through the status machine: the customer called; an agent answered.

@@ -41,9 +41,10 @@ type fix struct {
 	petrPhone, newPhone string
 }
 
-// newFix makes the company.
+// newFix makes the company. Tests with a database of their own run side by side.
 func newFix(t *testing.T) *fix {
 	t.Helper()
+	t.Parallel()
 	f := &fix{t: t, pool: pgtest.New(t), now: t0, ivanPhone: "+79161234567", acmeMain: "+74951112233", petrPhone: "+79031112233", newPhone: "+79990001122"}
 	f.s = New(Config{Pool: f.pool, Now: func() time.Time { return f.now }, Secret: []byte("test")})
 	f.support = f.id(`SELECT id FROM team WHERE name = 'Support'`)

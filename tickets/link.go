@@ -14,15 +14,28 @@ const ruleAgent = "agent"
 
 // relink is one change of a link by a person, under the lock of the call.
 type relink struct {
-	s  *Service
-	a  Actor
-	tx pgx.Tx
-	by author
-	l  *linkRow
+	s    *Service
+	a    Actor
+	tx   pgx.Tx
+	by   author
+	call int64
+	l    *linkRow // nil: not decided yet (openCallLink only)
 }
 
-// openLink finds a call the actor sees and locks its link.
+// openLink finds a call the actor sees and locks its link. A call that is not decided yet is a conflict.
 func (s *Service) openLink(ctx context.Context, tx pgx.Tx, a Actor, call string) (*relink, error) {
+	r, err := s.openCallLink(ctx, tx, a, call)
+	if err != nil {
+		return nil, err
+	}
+	if r.l == nil {
+		return nil, conflict("call", nil, "nobody has talked to this caller yet")
+	}
+	return r, lockNumber(ctx, tx, r.l.Key)
+}
+
+// openCallLink is openLink with a nil link for a call that is not decided yet, and without the lock of the number.
+func (s *Service) openCallLink(ctx context.Context, tx pgx.Tx, a Actor, call string) (*relink, error) {
 	args := sqlArgs{call, parseID(call)}
 	var id int64
 	err := tx.QueryRow(ctx, `SELECT c.id FROM call c LEFT JOIN call_link l ON l.call_id = c.id WHERE (c.call_key = $1 OR c.id = $2) AND `+a.visibleCalls(&args)+
@@ -40,12 +53,45 @@ func (s *Service) openLink(ctx context.Context, tx pgx.Tx, a Actor, call string)
 	if err != nil {
 		return nil, err
 	}
-	if l == nil {
-		return nil, conflict("call", nil, "nobody has talked to this caller yet")
-	}
-	r := &relink{s: s, a: a, tx: tx, l: l, by: a.author(s.now())}
+	r := &relink{s: s, a: a, tx: tx, call: id, l: l, by: a.author(s.now())}
 	r.by.cause = map[string]any{"rule": ruleAgent, "call": id}
-	return r, lockNumber(ctx, tx, l.Key)
+	return r, nil
+}
+
+// early makes the link of a call whose answer we were not told of yet, from the journal's row: an agent may choose in
+// the first second of a talk. The answer adds itself when it comes (catchUp).
+func (r *relink) early(ctx context.Context) error {
+	p := CallParty{Region: r.s.plan.Region, AreaCode: r.s.plan.AreaCode}
+	l := &linkRow{CallID: r.call}
+	err := r.tx.QueryRow(ctx, `SELECT direction, CASE WHEN direction = 'out' THEN coalesce(callee_e164, callee_raw) ELSE coalesce(caller_e164, caller_raw) END,
+		CASE WHEN direction = 'out' THEN 'asserted' ELSE claim_trust END, withheld, callee_raw, started_at, coalesce(lang, ''),
+		coalesce(team_id, (SELECT m.team_id FROM team_member m JOIN team t ON t.id = m.team_id WHERE m.agent_id = $2 ORDER BY t.line, t.id LIMIT 1), (SELECT id FROM team ORDER BY line, id LIMIT 1))
+		FROM call WHERE id = $1`, r.call, r.a.AgentID).Scan(&l.Told.Direction, &p.Raw, &p.Trust, &p.Withheld, &p.Called, &l.Told.StartedAt, &l.Told.Lang, &l.TeamID)
+	if err != nil {
+		return fmt.Errorf("read call %d: %w", r.call, err)
+	}
+	who, err := r.s.readCaller(ctx, r.tx, p, l.Told.Direction == "internal", r.by.at)
+	if err != nil {
+		return err
+	}
+	l.Told.StartedAt, l.Told.ChannelID = utc(l.Told.StartedAt), who.ChannelID
+	l.MatchLevel, l.MatchRule, l.Key = who.Match.Level, who.Match.Rule, who.Number.Key()
+	if who.Own {
+		l.Key = ""
+	}
+	l.choice = choice{Rule: ruleAgent, State: linkOpen, ContactID: who.Match.ContactID, DecidedAt: r.by.at, Trust: orText(who.Trust, TrustWithheld)}
+	if l.ContactID != 0 {
+		if l.OrgID, err = primaryOrg(ctx, r.tx, l.ContactID); err != nil {
+			return err
+		}
+	}
+	// Who has a leg in the call took it; anybody else needs access in its team.
+	err = r.tx.QueryRow(ctx, `SELECT coalesce((SELECT agent_id FROM call_leg WHERE call_id = $1 AND agent_id = $2 LIMIT 1), 0)`, r.call, r.a.AgentID).Scan(&l.AgentID)
+	if err != nil {
+		return fmt.Errorf("read legs of call %d: %w", r.call, err)
+	}
+	r.l = l
+	return nil
 }
 
 // may checks that the actor took the call, or has full access to the tickets concerned (0: none).

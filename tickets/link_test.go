@@ -198,6 +198,35 @@ func TestNumberBecomesShared(t *testing.T) {
 	}
 }
 
+// The agent answers the card before the engine was told of the answer: the choice stays, the answer is added.
+func TestLinkBeforeAnswerIsTold(t *testing.T) {
+	f := newFix(t)
+	tk := f.ticket(f.petr, f.support, catNew, time.Hour)
+	c := f.call(f.petrPhone, answeredBy("anna", time.Minute))
+	f.exec(`INSERT INTO call_leg (call_id, leg_key, role, agent_id, started_at) SELECT id, 'L2', 'agent', $2, started_at FROM call WHERE call_key = $1`, c.Key, f.anna.AgentID)
+	if _, err := f.link(f.boris, c.Key, LinkChoice{Ticket: tk.Number}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a stranger: %v", err)
+	}
+	got, err := f.link(f.anna, c.Key, LinkChoice{Ticket: tk.Number})
+	f.must(err)
+	if got.Link.State != linkConfirmed || got.Link.Rule != ruleAgent || got.Contact.ID != f.petr {
+		t.Errorf("early: %+v", got.Link)
+	}
+	if st := f.get(tk.Number).Status.Category; st != catNew {
+		t.Errorf("nobody answered yet, but the ticket is %s", st)
+	}
+	if l := f.answered(c); l.Rule != ruleAgent || l.Ticket.Number != tk.Number {
+		t.Errorf("answer told: %+v", l)
+	}
+	if st := f.get(tk.Number); st.Status.Category != catOpen || st.Assignee == nil {
+		t.Errorf("after the answer: %+v", st)
+	}
+	f.ended(c)
+	if n, s := f.entries(tk.Number); n != 1 || s != 60 {
+		t.Errorf("%d entries, %d s", n, s)
+	}
+}
+
 func TestLinkRights(t *testing.T) {
 	f := newFix(t)
 	hidden := f.ticket(f.petr, f.experts, catOpen, time.Hour)

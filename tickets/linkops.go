@@ -16,8 +16,19 @@ func (s *Service) LinkCall(ctx context.Context, tx pgx.Tx, a Actor, call string,
 	if n := count(c.Ticket != "", c.New != nil, c.None != nil); n > 1 || n == 0 && c.ContactID == 0 {
 		return Call{}, invalid("ticket", "choose one of ticket, new and none")
 	}
-	r, err := s.openLink(ctx, tx, a, call)
+	r, err := s.openCallLink(ctx, tx, a, call)
 	if err != nil {
+		return Call{}, err
+	}
+	if r.l == nil {
+		if c.Ticket == "" && c.New == nil && c.None == nil {
+			return Call{}, conflict("call", nil, "nobody has talked to this caller yet")
+		}
+		if err := r.early(ctx); err != nil {
+			return Call{}, err
+		}
+	}
+	if err := lockNumber(ctx, tx, r.l.Key); err != nil {
 		return Call{}, err
 	}
 	if err := r.may(ctx, r.l.TicketID); err != nil {
@@ -247,11 +258,15 @@ func (r *relink) closeEmpty(ctx context.Context, made, into int64) error {
 	return err
 }
 
-// SetWrapUp stores result and note of a call; the note is the text of the call's entry. Empty fields are left alone.
+// SetWrapUp stores result and note of a call; the note is the text of the call's entry. Empty fields are left alone. A
+// call that is not decided yet is ErrNotFound: its note comes with the facts.
 func (s *Service) SetWrapUp(ctx context.Context, tx pgx.Tx, a Actor, call, result, note string) (Call, error) {
-	r, err := s.openLink(ctx, tx, a, call)
+	r, err := s.openCallLink(ctx, tx, a, call)
 	if err != nil {
 		return Call{}, err
+	}
+	if r.l == nil {
+		return Call{}, ErrNotFound
 	}
 	if err := r.may(ctx, r.l.TicketID); err != nil {
 		return Call{}, err

@@ -115,7 +115,9 @@ func TestVisibility(t *testing.T) {
 	admin := actor("root", nil, "admin")
 	nobody := actor("nobody", nil, "agent")
 	external := actor("ext", partner, "agent", line1, "full", f.support, "full") // of foreign teams nothing counts
-	external2 := actor("ext2", partner, "supervisor", line1, "lead")             // nor does read_all
+	forged := external                                                           // an identity whose maker forgot to leave foreign teams out
+	forged.Teams = append(slices.Clone(forged.Teams), TeamAccess{TeamID: f.support, Access: AccessLead})
+	external2 := actor("ext2", partner, "supervisor", line1, "lead") // nor does read_all
 	expertLead := actor("elead", nil, "agent", f.experts, "lead")
 
 	support := f.ticket(f.ivan, f.support, catOpen, time.Hour)
@@ -146,6 +148,7 @@ func TestVisibility(t *testing.T) {
 		"assignee, follows": {nobody, []string{assigned.Number, joined.Number}},
 		"external":          {external, []string{partners.Number}},
 		"external lead":     {external2, []string{partners.Number}},
+		"external, sloppy":  {forged, []string{partners.Number}},
 	} {
 		p, err := f.s.ListTickets(ctx, c.who, TicketFilter{Status: "all"})
 		f.must(err)
@@ -206,7 +209,7 @@ func TestVisibility(t *testing.T) {
 	for name, c := range map[string]struct {
 		who          Actor
 		sees, ticket bool
-	}{"supervisor": {f.lead, true, true}, "team": {f.anna, true, true}, "taker": {f.boris, true, true}, "nobody": {nobody, false, false}, "external": {external, false, false}} {
+	}{"supervisor": {f.lead, true, true}, "team": {f.anna, true, true}, "taker": {f.boris, true, true}, "nobody": {nobody, false, false}, "external": {external, false, false}, "sloppy": {forged, false, false}} {
 		got, err := f.s.GetCall(ctx, c.who, k.Key)
 		if c.sees != (err == nil) || c.sees && c.ticket != (got.Link.Ticket != nil) {
 			t.Errorf("call for %s: %+v %v", name, got.Link, err)

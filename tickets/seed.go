@@ -55,13 +55,14 @@ var demoTickets = []demoTicket{
 
 // SeedDemo writes the demo company: organisation numbers, calendars, plans, three teams on lines 1 to 3, customers with
 // numbers (two of them behind a shared switchboard), tickets. Agents are made elsewhere; tickets are assigned to those
-// who are there. Running it again changes nothing.
+// who are there, and a second run, after the agents were made, assigns what was left over. Otherwise running it again
+// changes nothing.
 func SeedDemo(ctx context.Context, tx pgx.Tx, now func() time.Time) error {
 	if now == nil {
 		now = time.Now
 	}
 	d := demo{tx: tx, now: utc(now())}
-	for _, step := range []func(context.Context) error{d.plans, d.teams, d.numbers, d.orgs, d.contacts, d.tickets} {
+	for _, step := range []func(context.Context) error{d.plans, d.teams, d.numbers, d.orgs, d.contacts, d.tickets, d.assign} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("seed the demo company: %w", err)
 		}
@@ -213,6 +214,18 @@ func (d demo) tickets(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// assign gives the named engineer and open tickets to agents that were not there the first time.
+func (d demo) assign(ctx context.Context) error {
+	if err := d.exec(ctx, `UPDATE contract c SET engineer_id = g.id FROM agent g, service_plan p, org o
+		WHERE g.login = 'agent1' AND p.id = c.plan_id AND p.named_engineer AND o.id = c.org_id AND o.external_key LIKE 'demo-%' AND c.engineer_id IS NULL`); err != nil {
+		return err
+	}
+	return d.exec(ctx, `UPDATE ticket t SET assignee_id = m.agent_id, version = version + 1
+		FROM (SELECT DISTINCT ON (m.team_id) m.team_id, m.agent_id FROM team_member m JOIN agent g ON g.id = m.agent_id AND g.active WHERE m.access <> 'lead' ORDER BY m.team_id, g.login) m
+		WHERE m.team_id = t.team_id AND t.assignee_id IS NULL AND t.custom ? 'demo' AND t.status_id BETWEEN 2 AND 7
+		AND NOT EXISTS (SELECT FROM ticket_event e WHERE e.ticket_id = t.id AND e.field = 'assignee')`)
 }
 
 // story moves a demo ticket to where it stands.

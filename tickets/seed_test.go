@@ -21,6 +21,7 @@ func TestSeedDemo(t *testing.T) {
 			return SeedDemo(ctx, tx, func() time.Time { return f.now })
 		})
 	}
+	f.exec(`DELETE FROM team_member`)
 	seed()
 	first := count()
 	seed()
@@ -36,6 +37,13 @@ func TestSeedDemo(t *testing.T) {
 		if n := ParseNumber(c.phone, DialPlan{}); n.E164 != c.phone {
 			t.Errorf("%s is no number we read: %+v", c.phone, n)
 		}
+	}
+	// Agents come later: the second run gives them what was left over, the third nothing more.
+	agent := f.id(`INSERT INTO agent (login, name) VALUES ('agent1', 'Agent') RETURNING id`)
+	f.exec(`INSERT INTO team_member VALUES ($1, $2, 'full')`, f.support, agent)
+	seed()
+	if n := f.id(`SELECT count(*) FROM ticket WHERE assignee_id = $1`, agent); n == 0 || f.id(`SELECT count(*) FROM contract WHERE engineer_id = $1`, agent) != 1 {
+		t.Errorf("%d tickets assigned, engineers %d", n, f.id(`SELECT count(*) FROM contract WHERE engineer_id IS NOT NULL`))
 	}
 	c, err := f.s.Lookup(context.Background(), CallParty{Raw: "84950000100", Trust: TrustAsserted, Called: "100"})
 	f.must(err)

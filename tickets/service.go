@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Config is what the engine needs from outside.
@@ -25,15 +26,18 @@ type Config struct {
 	Region string
 	// AreaCode is put in front of local numbers typed by people. Empty: none.
 	AreaCode string
+	// Registerer takes the engine's metrics. nil: none are shown.
+	Registerer prometheus.Registerer
 }
 
 // Service is the ticket engine. It holds no state of its own but the configuration: use it from any goroutine.
 type Service struct {
-	pool   *pgxpool.Pool
-	now    func() time.Time
-	log    *slog.Logger
-	secret []byte
-	plan   DialPlan
+	pool    *pgxpool.Pool
+	now     func() time.Time
+	log     *slog.Logger
+	secret  []byte
+	plan    DialPlan
+	metrics *metrics
 }
 
 // New makes the engine. It panics without a pool or randomness: both are programming mistakes.
@@ -41,7 +45,7 @@ func New(cfg Config) *Service {
 	if cfg.Pool == nil {
 		panic("tickets: no pool")
 	}
-	s := &Service{pool: cfg.Pool, now: cfg.Now, log: cfg.Log, secret: cfg.Secret}
+	s := &Service{pool: cfg.Pool, now: cfg.Now, log: cfg.Log, secret: cfg.Secret, metrics: newMetrics(cfg.Registerer)}
 	if s.now == nil {
 		s.now = time.Now
 	}

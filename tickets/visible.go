@@ -15,7 +15,7 @@ func (a *sqlArgs) add(v any) string {
 // written without it.
 //
 //	program, ticket.read_all        all
-//	external agent                  tickets of the teams of their partner (Actor.Teams holds only those)
+//	external agent                  tickets of their teams that belong to their partner
 //	agent                           tickets of their teams, assigned to them, where they take part,
 //	                                and, as a lead, tickets that passed through a team of theirs
 func (a Actor) visibleTickets(args *sqlArgs) string {
@@ -25,7 +25,7 @@ func (a Actor) visibleTickets(args *sqlArgs) string {
 	case a.AgentID == 0:
 		return "FALSE"
 	case a.PartnerOrgID != 0:
-		return "t.team_id = ANY(" + args.add(a.teamIDs()) + ")"
+		return "t.team_id IN " + a.partnerTeams(args)
 	case a.Can(PermReadAll):
 		return "TRUE"
 	}
@@ -33,6 +33,11 @@ func (a Actor) visibleTickets(args *sqlArgs) string {
 	return "(t.team_id = ANY(" + args.add(a.teamIDs()) + ") OR t.assignee_id = " + me +
 		" OR EXISTS (SELECT FROM ticket_participant vp WHERE vp.ticket_id = t.id AND vp.agent_id = " + me + " AND vp.removed_at IS NULL)" +
 		" OR EXISTS (SELECT FROM line_visit vl WHERE vl.ticket_id = t.id AND vl.team_id = ANY(" + args.add(a.leadIDs()) + ")))"
+}
+
+// partnerTeams are the actor's teams that belong to their partner, whatever else they were made a member of.
+func (a Actor) partnerTeams(args *sqlArgs) string {
+	return "(SELECT pt.id FROM team pt WHERE pt.id = ANY(" + args.add(a.teamIDs()) + ") AND pt.partner_org_id = " + args.add(a.PartnerOrgID) + ")"
 }
 
 // visibleCalls is the predicate on calls, on the aliases c (call) and l (call_link, left joined): calls of the actor's
@@ -45,6 +50,9 @@ func (a Actor) visibleCalls(args *sqlArgs) string {
 		return "FALSE"
 	case a.Can(PermCallsAll) && a.PartnerOrgID == 0:
 		return "TRUE"
+	}
+	if a.PartnerOrgID != 0 {
+		return "(coalesce(l.team_id, c.team_id) IN " + a.partnerTeams(args) + ")"
 	}
 	me, teams := args.add(a.AgentID), args.add(a.teamIDs())
 	return "(c.team_id = ANY(" + teams + ") OR l.team_id = ANY(" + teams + ") OR l.agent_id = " + me +
