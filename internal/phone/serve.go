@@ -47,13 +47,14 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	who.TabID, who.Owner = "", false
 	sock := newSocket(conn, who, h.now)
 	if !h.enter(sock) {
+		sock.stopWriting()
 		_ = conn.Close(websocket.StatusServiceRestart, "restart")
 		return
 	}
 	defer h.leave(sock)
 	ctx := context.Background() // a hijacked request's context says nothing; the socket ends by closing it
 	var wg sync.WaitGroup
-	wg.Go(func() { sock.write(ctx) })
+	wg.Go(sock.write)
 	switch {
 	case !h.originAllowed(r):
 		sock.close(CloseForbidden, "origin")

@@ -43,6 +43,9 @@ type socket struct {
 	reason  string
 	cut     bool // no closing handshake: the far side does not read
 
+	writing     context.Context // of the writer; ends when the socket is cut, which interrupts a stuck write
+	stopWriting context.CancelFunc
+
 	seenAt atomic.Int64 // unix nanoseconds by now()
 	limit  *rate.Limiter
 	cands  atomic.Int32 // candidates of this epoch
@@ -59,6 +62,7 @@ type socket struct {
 func newSocket(conn *websocket.Conn, who Who, now func() time.Time) *socket {
 	s := &socket{conn: conn, who: who, now: now, out: make(chan []byte, outFrames), jobs: make(chan frame, jobsPerTab),
 		closing: make(chan struct{}), limit: rate.NewLimiter(perSecond, burst), topics: map[string]bool{}}
+	s.writing, s.stopWriting = context.WithCancel(context.Background())
 	s.alive()
 	return s
 }
@@ -80,6 +84,7 @@ func (s *socket) drop(reason string) {
 	s.once.Do(func() {
 		s.code, s.reason, s.cut = websocket.StatusAbnormalClosure, reason, true
 		close(s.closing)
+		s.stopWriting()
 	})
 }
 
@@ -128,11 +133,12 @@ func (s *socket) welcome(f []byte) {
 }
 
 // write is the writer goroutine.
-func (s *socket) write(ctx context.Context) {
+func (s *socket) write() {
+	defer s.stopWriting()
 	for {
 		select {
 		case f := <-s.out:
-			if !s.send(ctx, f) {
+			if !s.send(f) {
 				return
 			}
 		case <-s.closing:
@@ -141,7 +147,7 @@ func (s *socket) write(ctx context.Context) {
 				return
 			}
 			for len(s.out) > 0 {
-				if !s.send(ctx, <-s.out) {
+				if !s.send(<-s.out) {
 					return
 				}
 			}
@@ -151,8 +157,8 @@ func (s *socket) write(ctx context.Context) {
 	}
 }
 
-func (s *socket) send(ctx context.Context, f []byte) bool {
-	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+func (s *socket) send(f []byte) bool {
+	ctx, cancel := context.WithTimeout(s.writing, writeLimit)
 	defer cancel()
 	if err := s.conn.Write(ctx, websocket.MessageText, f); err != nil {
 		s.drop("write")
