@@ -42,6 +42,7 @@ export function TrunkForm({ trunk, onDone, onClose }: { trunk: Trunk | null; onD
       const body: Record<string, unknown> = Object.fromEntries((Object.keys(blank) as (keyof Values)[]).map((k) => [k, f[k]]));
       // The stored password never comes back; an empty field leaves it as it is.
       if (!f.password) delete body.password;
+      if (!f.port) delete body.port;
       if (!trunk) return post<Trunk>('/trunks', body, key);
       delete body.name;
       return patch<Trunk>(`/trunks/${trunk.name}`, body, trunk.version);

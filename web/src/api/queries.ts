@@ -107,7 +107,20 @@ export const liveQuery = queryOptions({
 });
 
 const whole = <T>(key: string, path: string) =>
-  queryOptions({ queryKey: [key], queryFn: async () => (await list<T>(path)).data, staleTime: 30_000 });
+  queryOptions({ queryKey: [key], queryFn: () => everything<T>(path), staleTime: 30_000 });
+
+/** Settings are short lists, but they come in pages too. */
+async function everything<T>(path: string): Promise<T[]> {
+  const out: T[] = [];
+  let after: string | undefined;
+  for (let n = 0; n < 40; n++) {
+    const page = await list<T>(path, { after });
+    out.push(...page.data);
+    if (!page.page.has_more || !page.page.next) break;
+    after = page.page.next;
+  }
+  return out;
+}
 
 export const teamsQuery = whole<TeamInfo>('teams', '/teams');
 export const usersQuery = whole<User>('users', '/users');

@@ -28,7 +28,10 @@ export function TicketHead({ ticket: x, before, after }: { ticket: Ticket; befor
   const done = DONE.includes(x.status.category);
   const reopen = () =>
     post<Ticket>(`/tickets/${x.number}/reopen`)
-      .then((y) => (y?.number ? edit.store(y) : edit.refetch()))
+      .then(async (y) => {
+        if (y?.number) edit.store(y);
+        else await edit.refetch();
+      })
       .catch(toastError);
   useSolveKey(() => !done && setSolving(true));
   const saveTitle = () => {

@@ -3,15 +3,19 @@ import { useTranslation } from 'react-i18next';
 import type { Localized, TimelineItem } from '~/api/types';
 import { local } from '~/i18n';
 
+/** Where the words for a field's values stand, when not under the field's own name. */
+const FIELD_TEXTS: Record<string, string> = { client_priority: 'priority', root_cause: 'cause' };
+
 /** A value of a change as a person reads it: names instead of keys, a dash for nothing. */
 function show(field: string | undefined, v: unknown): string {
   if (v === null || v === undefined || v === '') return '–';
+  if (Array.isArray(v)) return v.length === 0 ? '–' : v.map((x) => show(field === 'flags' ? 'flag' : field, x)).join(', ');
   if (typeof v === 'object') {
     const o = v as { name?: string | Localized; number?: string; login?: string; key?: string };
     if (o.name) return local(o.name);
     return o.number ? `#${o.number}` : (o.login ?? o.key ?? JSON.stringify(v));
   }
-  const key = `${field === 'client_priority' ? 'priority' : field}.${String(v)}`;
+  const key = `${FIELD_TEXTS[field ?? ''] ?? field}.${String(v)}`;
   return i18next.exists(key) ? i18next.t(key) : String(v);
 }
 

@@ -34,9 +34,8 @@ export function ticketFilter(
       return { ...base, mine: true };
     case 'team':
       return { ...base, team };
-    case 'unassigned':
-      return { ...base, assignee: 'none' };
     default:
+      // "unassigned" is picked out of everything visible by the list itself.
       return base;
   }
 }

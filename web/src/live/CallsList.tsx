@@ -10,8 +10,8 @@ import {
   IconPlayerPause,
   IconRoute,
   IconSwitchHorizontal,
-  IconVoicemail,
   IconHourglass,
+  IconRecordMail,
 } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -28,7 +28,7 @@ const LOOK: Record<string, { tone: Tone; icon: IconType }> = {
   menu: { tone: 'neutral', icon: IconRoute },
   talking: { tone: 'blue', icon: IconPhoneCalling },
   held: { tone: 'yellow', icon: IconPlayerPause },
-  voicemail: { tone: 'violet', icon: IconVoicemail },
+  voicemail: { tone: 'violet', icon: IconRecordMail },
 };
 const ORDER = ['waiting', 'ringing', 'talking', 'held', 'menu', 'voicemail'];
 

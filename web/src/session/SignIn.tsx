@@ -1,5 +1,6 @@
 import { Alert, Button, PasswordInput, SegmentedControl, Stack, TextInput, useMantineColorScheme } from '@mantine/core';
 import { IconAlertCircle, IconInfoCircle } from '@tabler/icons-react';
+import type { TFunction } from 'i18next';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { post } from '~/api/client';
@@ -102,7 +103,7 @@ export function SignIn({ ended, onDone }: { ended: boolean; onDone: (me: Me) => 
 }
 
 /** A wrong password, a locked account and a broken server are three different messages. */
-function signInError(err: unknown, t: (k: string, o?: object) => string): Shown {
+function signInError(err: unknown, t: TFunction): Shown {
   if (err instanceof ApiError) {
     const minutes = Math.max(1, Math.ceil((err.body.retry_after ?? 60) / 60));
     if (err.status === 423 || err.code === 'locked' || err.code === 'account_locked') {

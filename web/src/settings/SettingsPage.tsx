@@ -141,10 +141,7 @@ function Password() {
         setF({ old: '', next: '' });
         toast(t('settings.passwordChanged'));
       })
-      .catch((err: unknown) => {
-        const e = explain(err);
-        setError(e.detail ?? e.title);
-      })
+      .catch((err: unknown) => setError(explain(err).title))
       .finally(() => setBusy(false));
   };
   return (
