@@ -195,8 +195,7 @@ func (s *Service) ListContacts(ctx context.Context, a Actor, f ContactFilter) (P
 		where += " AND k.id IN (SELECT co.contact_id FROM contact_org co WHERE co.org_id = " + args.add(f.Org) + ")"
 	}
 	if text := clip(strings.TrimSpace(f.Query), 200); text != "" {
-		q := args.add(text)
-		or := []string{nameMatch("k.name", q, text, &args),
+		or := []string{nameSearch("k.name", text, &args),
 			"k.id IN (SELECT p.contact_id FROM contact_point p WHERE p.kind <> 'phone' AND p.value_norm LIKE " + args.add(likePrefix(strings.ToLower(text))) + ")"}
 		if cond := pointMatch(s.plan, text, &args); cond != "" {
 			or = append(or, "k.id IN (SELECT p.contact_id FROM contact_point p WHERE "+cond+")")

@@ -3,6 +3,7 @@ package tickets
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -21,15 +22,35 @@ type placeWork struct {
 // noDeadline sorts tickets without a deadline last.
 var noDeadline = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ListTickets lists what the actor sees: newest activity first, or by working order (rank, deadline).
+// ListTickets lists what the actor sees: newest activity first, or by working order (rank, deadline). A search text that
+// nothing fits is looked for once more with slips of the pen.
 func (s *Service) ListTickets(ctx context.Context, a Actor, f TicketFilter) (Page[Ticket], error) {
+	p, err := s.listTickets(ctx, a, f, strings.HasPrefix(f.After, loosePrefix))
+	if err != nil || f.Query == "" || f.After != "" || len(p.Data) > 0 {
+		return p, err
+	}
+	return s.listTickets(ctx, a, f, true)
+}
+
+// loosePrefix marks cursors of a list that was found with slips of the pen.
+const loosePrefix = "~"
+
+func (s *Service) listTickets(ctx context.Context, a Actor, f TicketFilter, loose bool) (p Page[Ticket], err error) {
 	var args sqlArgs
 	where := a.visibleTickets(&args)
-	more, err := s.ticketFilter(ctx, a, f, &args)
+	more, err := s.ticketFilter(ctx, a, f, loose, &args)
 	if err != nil {
 		return Page[Ticket]{}, err
 	}
 	where += more
+	if loose {
+		f.After = strings.TrimPrefix(f.After, loosePrefix)
+		defer func() {
+			if p.Page.Next != "" {
+				p.Page.Next = loosePrefix + p.Page.Next
+			}
+		}()
+	}
 	limit := pageLimit(f.Limit, 50, 200)
 	if f.Sort == "work" {
 		return s.listByWork(ctx, f, where, args, limit)
@@ -72,7 +93,7 @@ func (s *Service) listByWork(ctx context.Context, f TicketFilter, where string, 
 }
 
 // ticketFilter writes the filter as conditions on t.
-func (s *Service) ticketFilter(ctx context.Context, a Actor, f TicketFilter, args *sqlArgs) (string, error) {
+func (s *Service) ticketFilter(ctx context.Context, a Actor, f TicketFilter, loose bool, args *sqlArgs) (string, error) {
 	where := ""
 	switch f.Status {
 	case "", "open":
@@ -108,7 +129,7 @@ func (s *Service) ticketFilter(ctx context.Context, a Actor, f TicketFilter, arg
 	if f.Missed {
 		where += " AND 'missed_call' = ANY(t.flags)"
 	}
-	return where + ticketSearch(s.plan, f.Query, args), nil
+	return where + ticketSearch(s.plan, f.Query, loose, args), nil
 }
 
 // ContactTickets lists the tickets of a contact that the actor sees, all states.

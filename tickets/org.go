@@ -15,7 +15,7 @@ func (s *Service) ListOrgs(ctx context.Context, a Actor, f OrgFilter) (Page[Org]
 	var args sqlArgs
 	where := "o.archived_at IS NULL AND " + a.visibleOrgs(&args)
 	if text := clip(strings.TrimSpace(f.Query), 200); text != "" {
-		where += " AND " + nameMatch("o.name", args.add(text), text, &args)
+		where += " AND " + nameSearch("o.name", text, &args)
 	}
 	var at placeName
 	if ok, err := s.readCursor("orgs", f.After, &at); err != nil {

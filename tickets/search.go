@@ -5,36 +5,51 @@ import (
 )
 
 // ticketSearch is the condition for a search text on t: a ticket number, part of a telephone number, words of title and
-// messages (stemmed in both languages, and as they stand), names of contact and organisation, and titles with slips of
-// the pen. Empty text gives no condition.
-func ticketSearch(plan DialPlan, text string, args *sqlArgs) string {
+// messages (stemmed in both languages, and as they stand), names of contact and organisation. loose looks for slips of
+// the pen in titles and names instead. Empty text gives no condition.
+func ticketSearch(plan DialPlan, text string, loose bool, args *sqlArgs) string {
 	text = clip(strings.TrimSpace(text), 200)
 	if text == "" {
 		return ""
 	}
 	q := args.add(text)
-	or := []string{
-		"t.id IN (SELECT f.ticket_id FROM ticket_search f WHERE f.tsv @@ (websearch_to_tsquery('russian', " + q + ") || websearch_to_tsquery('simple', " + q + ")))",
-		"t.id IN (SELECT f.ticket_id FROM ticket_search f WHERE " + q + " <% f.title)",
-		"t.contact_id IN (SELECT k.id FROM contact k WHERE " + nameMatch("k.name", q, text, args) + ")",
-		"t.org_id IN (SELECT o.id FROM org o WHERE " + nameMatch("o.name", q, text, args) + ")",
+	by := func(column, ids string) string {
+		return "SELECT x.id FROM ticket x WHERE x." + column + " IN (" + ids + ")"
+	}
+	words := "f.tsv @@ (websearch_to_tsquery('russian', " + q + ") || websearch_to_tsquery('simple', " + q + "))"
+	if loose {
+		words = q + " <% f.title"
+	}
+	found := []string{
+		"SELECT f.ticket_id FROM ticket_search f WHERE " + words,
+		by("contact_id", "SELECT k.id FROM contact k WHERE "+nameMatch("k.name", q, text, loose, args)),
+		by("org_id", "SELECT o.id FROM org o WHERE "+nameMatch("o.name", q, text, loose, args)),
 	}
 	if n, ok := ParseTicketNumber(text); ok {
-		or = append(or, "t.number = "+args.add(n))
+		found = append(found, "SELECT x.id FROM ticket x WHERE x.number = "+args.add(n))
 	}
 	if cond := pointMatch(plan, text, args); cond != "" {
-		or = append(or, "t.contact_id IN (SELECT p.contact_id FROM contact_point p WHERE "+cond+")", "t.org_id IN (SELECT p.org_id FROM contact_point p WHERE "+cond+")",
-			"t.missed_key = "+args.add(ParseNumber(text, plan).Key()))
+		found = append(found, by("contact_id", "SELECT p.contact_id FROM contact_point p WHERE "+cond), by("org_id", "SELECT p.org_id FROM contact_point p WHERE "+cond),
+			"SELECT x.id FROM ticket x WHERE x.missed_key = "+args.add(ParseNumber(text, plan).Key()))
 	}
-	return " AND (" + strings.Join(or, " OR ") + ")"
+	return " AND t.id IN (" + strings.Join(found, " UNION ALL ") + ")" // each way by its own index
 }
 
-// nameMatch finds names by part and with slips; the trigram index serves both.
-func nameMatch(column, q, text string, args *sqlArgs) string {
-	if len([]rune(text)) < 3 {
+// nameMatch finds names by part, or (loose) with slips of the pen; the trigram index serves both.
+func nameMatch(column, q, text string, loose bool, args *sqlArgs) string {
+	switch {
+	case len([]rune(text)) < 3:
 		return column + " ILIKE " + args.add(likePrefix(text))
+	case loose:
+		return q + " <% " + column
 	}
-	return "(" + column + " ILIKE " + args.add("%"+likeEscape(text)+"%") + " OR " + q + " <% " + column + ")"
+	return column + " ILIKE " + args.add("%"+likeEscape(text)+"%")
+}
+
+// nameSearch finds names by part and with slips of the pen, for lists of names.
+func nameSearch(column, text string, args *sqlArgs) string {
+	q := args.add(text)
+	return "(" + nameMatch(column, q, text, false, args) + " OR " + nameMatch(column, q, text, true, args) + ")"
 }
 
 func likePrefix(s string) string { return likeEscape(s) + "%" }
