@@ -212,6 +212,9 @@ func CreateToken(ctx context.Context, cfg config.Config, login, name string, sco
 }
 
 func makeToken(ctx context.Context, s *auth.Service, login, name string, scopes []string, life time.Duration) (string, error) {
+	if len(scopes) == 0 { // everything the person may do
+		scopes = auth.Scopes
+	}
 	n := auth.NewToken{Login: login, Name: name, Scopes: scopes}
 	if life > 0 {
 		n.ExpiresAt = time.Now().Add(life)
