@@ -32,7 +32,7 @@ func (a *Agent) Attach(ctx context.Context) error {
 	return nil
 }
 
-// RestartICE renegotiates the path of the attached sound.
+// RestartICE renegotiates the path of the attached sound and waits until it is up again.
 func (a *Agent) RestartICE(ctx context.Context) error {
 	a.mu.Lock()
 	s, epoch := a.sound, a.epoch
@@ -40,8 +40,11 @@ func (a *Agent) RestartICE(ctx context.Context) error {
 	if s == nil {
 		return errors.New("restart: no sound attached")
 	}
-	_, err := a.negotiate(ctx, s, "media.offer", epoch, true)
-	return err
+	before := s.Ups()
+	if _, err := a.negotiate(ctx, s, "media.offer", epoch, true); err != nil {
+		return err
+	}
+	return s.UpAgain(ctx, before)
 }
 
 // negotiate sends an offer, takes the answer and trickles the browser's addresses.

@@ -2,7 +2,6 @@ package telephonytest
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,12 +10,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/logging"
-	"github.com/pion/rtp"
 	pion "github.com/pion/webrtc/v4"
 
 	"hotline/telephony/media"
@@ -45,6 +42,7 @@ type BrowserSound struct {
 
 	mu      sync.Mutex // guards what follows
 	state   pion.PeerConnectionState
+	ups     int           // times it came up
 	changed chan struct{} // closed and replaced at every change of state
 	readers sync.WaitGroup
 	closing bool
@@ -78,7 +76,7 @@ func NewBrowserSound(cfg BrowserSoundConfig) (*BrowserSound, error) {
 	b.readers.Add(1)
 	go b.speak()
 	b.pc.OnTrack(b.listen)
-	b.pc.OnConnectionStateChange(func(pion.PeerConnectionState) { b.refresh() })
+	b.pc.OnConnectionStateChange(b.refresh)
 	b.pc.OnICECandidate(func(c *pion.ICECandidate) {
 		s := ""
 		if c != nil {
@@ -109,6 +107,7 @@ func (b *BrowserSound) open(cfg BrowserSoundConfig) error {
 	se.LoggerFactory = &logging.DefaultLoggerFactory{Writer: io.Discard}
 	se.SetIncludeLoopbackCandidate(true)
 	se.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	se.SetPrflxAcceptanceMinWait(0) // take the first path that works, as Chromium does
 	se.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeTCP4})
 	if !cfg.TCPOnly {
 		c, err := net.ListenUDP("udp4", nil)
@@ -204,6 +203,26 @@ func (b *BrowserSound) Up(ctx context.Context) error {
 	return b.waitState(ctx, pion.PeerConnectionStateConnected)
 }
 
+// Ups is how often the connection has come up; a restart adds one.
+func (b *BrowserSound) Ups() int { b.mu.Lock(); defer b.mu.Unlock(); return b.ups }
+
+// UpAgain waits until the connection has come up more than before times: take Ups before a restart.
+func (b *BrowserSound) UpAgain(ctx context.Context, before int) error {
+	for {
+		b.mu.Lock()
+		ups, changed := b.ups, b.changed
+		b.mu.Unlock()
+		if ups > before {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("browser's connection did not come up again: %w", context.Cause(ctx))
+		}
+	}
+}
+
 // Down waits until the connection is no longer up (disconnected, failed or closed).
 func (b *BrowserSound) Down(ctx context.Context) error {
 	return b.waitState(ctx, pion.PeerConnectionStateDisconnected, pion.PeerConnectionStateFailed, pion.PeerConnectionStateClosed)
@@ -233,10 +252,14 @@ func (b *BrowserSound) waitState(ctx context.Context, want ...pion.PeerConnectio
 	}
 }
 
-func (b *BrowserSound) refresh() {
+// refresh notes a change. pion's calls may overtake each other: the state is read, only the count is taken from the call.
+func (b *BrowserSound) refresh(is pion.PeerConnectionState) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.state = b.pc.ConnectionState()
+	if is == pion.PeerConnectionStateConnected {
+		b.ups++
+	}
 	close(b.changed)
 	b.changed = make(chan struct{})
 }
@@ -298,91 +321,5 @@ func (b *BrowserSound) Close() {
 	b.wire.Close()
 	b.readers.Wait()
 	b.Audio.close()
-	b.refresh()
+	b.refresh(pion.PeerConnectionStateClosed)
 }
-
-// cuttable is a UDP socket that can lose everything.
-type cuttable struct {
-	*net.UDPConn
-	cut atomic.Bool
-}
-
-// ReadFromAddrPort implements ice.AddrPortReaderWriter.
-func (c *cuttable) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
-	for {
-		n, from, err := c.ReadFromUDPAddrPort(b)
-		if err != nil || !c.cut.Load() {
-			return n, from, err
-		}
-	}
-}
-
-// WriteToAddrPort implements ice.AddrPortReaderWriter.
-func (c *cuttable) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if c.cut.Load() {
-		return len(b), nil
-	}
-	return c.WriteToUDPAddrPort(b, to)
-}
-
-// WriteTo implements net.PacketConn.
-func (c *cuttable) WriteTo(b []byte, to net.Addr) (int, error) {
-	if c.cut.Load() {
-		return len(b), nil
-	}
-	return c.UDPConn.WriteTo(b, to)
-}
-
-// micTrack puts Audio's packets on the connection as they are, keys with their own payload type on the same SSRC.
-type micTrack struct {
-	mu   sync.Mutex // guards all
-	law  media.Law
-	ssrc uint32
-	w    pion.TrackLocalWriter
-}
-
-func (m *micTrack) use(l media.Law) { m.mu.Lock(); m.law = l; m.mu.Unlock() }
-
-func (m *micTrack) write(p []byte) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.w == nil || len(p) < 12 {
-		return
-	}
-	h := rtp.Header{Version: 2, Marker: p[1]&0x80 != 0, PayloadType: p[1] & 0x7f, SSRC: m.ssrc,
-		SequenceNumber: binary.BigEndian.Uint16(p[2:]), Timestamp: binary.BigEndian.Uint32(p[4:])}
-	_, _ = m.w.WriteRTP(&h, p[12:])
-}
-
-// Bind implements pion's TrackLocal.
-func (m *micTrack) Bind(c pion.TrackLocalContext) (pion.RTPCodecParameters, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, codec := range c.CodecParameters() {
-		if codec.PayloadType == pion.PayloadType(m.law) {
-			m.ssrc, m.w = uint32(c.SSRC()), c.WriteStream()
-			return codec, nil
-		}
-	}
-	return pion.RTPCodecParameters{}, pion.ErrUnsupportedCodec
-}
-
-// Unbind implements pion's TrackLocal.
-func (m *micTrack) Unbind(pion.TrackLocalContext) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.w = nil
-	return nil
-}
-
-// ID implements pion's TrackLocal.
-func (m *micTrack) ID() string { return "mic" }
-
-// RID implements pion's TrackLocal.
-func (m *micTrack) RID() string { return "" }
-
-// StreamID implements pion's TrackLocal.
-func (m *micTrack) StreamID() string { return "page" }
-
-// Kind implements pion's TrackLocal.
-func (m *micTrack) Kind() pion.RTPCodecType { return pion.RTPCodecTypeAudio }
