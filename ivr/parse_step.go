@@ -359,4 +359,3 @@ func (r *flowReader) call(e entry) step {
 	}
 	return s
 }
-

@@ -94,6 +94,7 @@ func (s *Sayer) Time(t time.Time, style string) (Plan, error) {
 	}
 	m, err := s.Count(float64(t.Minute()), Options{Noun: "minute", Case: c})
 	h.Words = append(h.Words, m.Words...)
+	h.Plain = append(h.Plain, m.Plain...)
 	return h, err
 }
 

@@ -76,6 +76,8 @@ type Word struct {
 type Plan struct {
 	Lang  string
 	Words []Word
+	// Plain reads the same value digit by digit, for when the words have no sound. It may be empty.
+	Plain []Word
 }
 
 // Text gives the words, separated by blanks.

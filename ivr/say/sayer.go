@@ -88,7 +88,18 @@ func (s *Sayer) Count(n float64, o Options) (Plan, error) {
 			words = append(words, noun.en(whole, digits > 0))
 		}
 	}
-	return s.plan(words), nil
+	p := s.plan(words)
+	p.Plain = s.spell(whole)
+	return p, nil
+}
+
+// spell reads a whole number digit by digit: every language has these recorded.
+func (s *Sayer) spell(n int64) []Word {
+	var words []string
+	for _, d := range strconv.FormatInt(n, 10) {
+		words = append(words, s.cardinal(int64(d-'0'))...)
+	}
+	return s.plan(words).Words
 }
 
 // split takes the absolute value apart: whole part, decimals as a number and how many decimals there are (0..3).
@@ -116,10 +127,12 @@ func (s *Sayer) Ordinal(n int64, g Gender, c Case) (Plan, error) {
 	if n < 1 || n > 999_999 {
 		return Plan{}, fmt.Errorf("say ordinal %d: only 1 to 999999", n)
 	}
+	p := s.plan([]string{enOrdinal(n)})
 	if s.lang == "ru" {
-		return s.plan(ruOrdinal(n, g, c)), nil
+		p = s.plan(ruOrdinal(n, g, c))
 	}
-	return s.plan([]string{enOrdinal(n)}), nil
+	p.Plain = s.spell(n)
+	return p, nil
 }
 
 // Digits reads a string of keys in groups from the left; 0 means the language's own way (Russian in pairs, English one
@@ -135,8 +148,12 @@ func (s *Sayer) Digits(v string, group int) (Plan, error) {
 		return Plan{}, fmt.Errorf("say digits: group %d is not 1 to 3", group)
 	}
 	var words []string
+	var plain []Word
 	run := ""
 	flush := func() {
+		for _, d := range run {
+			plain = append(plain, s.spell(int64(d-'0'))...)
+		}
 		for len(run) > 0 {
 			k := min(group, len(run))
 			words = append(words, s.group(run[:k])...)
@@ -158,7 +175,9 @@ func (s *Sayer) Digits(v string, group int) (Plan, error) {
 		}
 	}
 	flush()
-	return s.plan(words), nil
+	p := s.plan(words)
+	p.Plain = plain
+	return p, nil
 }
 
 // group says one group: leading zeros one by one, then the rest as a number.
@@ -209,7 +228,10 @@ func (s *Sayer) Phone(v string) (Plan, error) {
 	for _, g := range []string{d[:1], d[1:4], d[4:7], d[7:9], d[9:]} {
 		words = append(words, s.group(g)...)
 	}
-	return s.plan(words), nil
+	p, err := s.Digits(d, 1)
+	p.Plain = p.Words
+	p.Words = s.plan(words).Words
+	return p, err
 }
 
 // Money says an amount of RUB, USD or EUR, rounded to hundredths; zero hundredths are not spoken.
@@ -232,6 +254,7 @@ func (s *Sayer) Money(amount float64, currency string) (Plan, error) {
 			return Plan{}, err
 		}
 		p.Words = append(p.Words, m.Words...)
+		p.Plain = append(p.Plain, m.Plain...)
 	}
 	if c := cents % 100; c != 0 {
 		m, err := s.Count(float64(c), Options{Noun: cur.minor})
@@ -239,6 +262,7 @@ func (s *Sayer) Money(amount float64, currency string) (Plan, error) {
 			return Plan{}, err
 		}
 		p.Words = append(p.Words, m.Words...)
+		p.Plain = append(p.Plain, m.Plain...)
 	}
 	p.Lang = s.lang
 	return p, nil
@@ -271,6 +295,7 @@ func (s *Sayer) Duration(d, round time.Duration, c Case) (Plan, error) {
 			return Plan{}, err
 		}
 		p.Words = append(p.Words, m.Words...)
+		p.Plain = append(p.Plain, m.Plain...)
 	}
 	if len(p.Words) == 0 {
 		return s.Count(0, Options{Noun: "minute", Case: c})

@@ -1,0 +1,581 @@
+package ivr
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"hotline/ivr/say"
+	"hotline/telephony"
+)
+
+// piece is one part of an utterance. Exactly one of prompt, text, plan and pause counts.
+type piece struct {
+	prompt string
+	text   string // of text items; for prompts the catalogue's text
+	plan   say.Plan
+	pause  time.Duration
+}
+
+// words is what the piece says.
+func (p piece) words() string {
+	if len(p.plan.Words) > 0 {
+		return p.plan.Text()
+	}
+	return p.text
+}
+
+// utterance is what is played without gaps.
+type utterance struct {
+	lang   string
+	pieces []piece
+}
+
+func (u utterance) empty() bool { return len(u.pieces) == 0 }
+
+// effect is what the machine asks the world to do, in order.
+type effect struct {
+	kind   effectKind
+	say    utterance
+	epoch  int // of the sound
+	text   string
+	detail string
+	step   Step
+	out    Outcome
+	fill   []fill // prompts of out whose sound is made before it is handed over
+}
+
+// fill is a prompt of a hand-over that is still words.
+type fill struct {
+	into *telephony.Prompt
+	say  utterance
+}
+
+type effectKind uint8
+
+const (
+	doProgress effectKind = iota
+	doAnswer
+	doPlay
+	doStop   // the sound
+	doRecord // text: start, stop, pause, resume
+	doLog    // text: message, detail: error
+	doTrace
+	doHand // out: hand over, or end
+)
+
+// machine is the interpreter: events in, effects out. It does no input or output, starts no goroutine and reads no
+// clock; the same machine runs live calls, the simulator and the tests. One goroutine owns it.
+type machine struct {
+	set    *Set
+	st     State
+	caller Caller
+	env    Env
+
+	now   time.Time // of the event in hand
+	since time.Time // menu time counts from here; zero while away
+	out   []effect
+
+	action   int           // next action of `do`
+	deadline time.Time     // silence ends then; zero: none
+	grace    time.Duration // added to max_duration after it was reached once
+	epoch    int           // of the last sound
+	playing  bool
+	col      collector
+	keys     []typed1 // type-ahead
+	last     keyMark
+	swallow  byte    // a terminator typed right after the last possible digit belongs to that input
+	away     Outcome // while PhaseAway
+	fills    []fill  // of away
+}
+
+// typed1 is a key waiting to be used.
+type typed1 struct {
+	key byte
+	at  time.Time
+}
+
+// keyMark remembers the last key, to hear one key once when it arrives by two ways.
+type keyMark struct {
+	key    byte
+	source string
+	at     time.Time
+}
+
+// Type-ahead and duplicate limits (section 4).
+const (
+	keepKeys   = 32
+	keepKeyFor = 10 * time.Second
+	sameKey    = 40 * time.Millisecond
+	maxRepeats = 3
+	maxRedo    = 3
+)
+
+func newMachine(set *Set, route Route, c Caller, env Env) *machine {
+	m := &machine{set: set, caller: c, env: env}
+	m.st = State{Bundle: set.hash, Route: route, Attached: map[string]string{}, QueueSince: map[string]time.Time{}, Offered: map[string]int{}}
+	if f := set.flows[route.Flow]; f != nil {
+		m.st.Lang = firstOf(f.languages, c.Lang, route.Lang)
+		m.push(f, nil)
+	} else {
+		m.st.Lang = firstOf(set.languages(), c.Lang, route.Lang)
+		m.st.Frames = []Frame{{Flow: "", Node: nodeDirect}}
+	}
+	return m
+}
+
+// Nodes of runs that have no flow.
+const (
+	nodeDirect   = "@direct"   // a route straight to a queue
+	nodeFallback = "@fallback" // the flow could not run
+)
+
+// firstOf picks the first wish that is spoken, else the first language.
+func firstOf(langs []string, wish ...string) string {
+	for _, w := range wish {
+		for _, l := range langs {
+			if l == w {
+				return l
+			}
+		}
+	}
+	if len(langs) == 0 {
+		return "en"
+	}
+	return langs[0]
+}
+
+func (m *machine) push(f *flow, params map[string]any) {
+	fr := Frame{Flow: f.id, Node: f.entry, Vars: map[string]any{}}
+	for name, v := range f.vars {
+		fr.Vars[name] = v.def
+		if p, ok := params[name]; ok {
+			fr.Vars[name] = p
+		}
+	}
+	m.st.Frames = append(m.st.Frames, fr)
+}
+
+func (m *machine) flow() *flow { return m.set.flows[m.st.frame().Flow] }
+func (m *machine) root() *flow { return m.set.flows[m.st.Frames[0].Flow] }
+func (m *machine) node() *node {
+	if f := m.flow(); f != nil {
+		return f.nodes[m.st.frame().Node]
+	}
+	return nil
+}
+
+func (m *machine) emit(e effect) { m.out = append(m.out, e) }
+
+// begin takes the clock and returns a function that yields the effects.
+func (m *machine) begin(now time.Time) func() []effect {
+	m.now, m.out = now, nil
+	if m.since.IsZero() {
+		m.since = now
+	}
+	return func() []effect { return m.out }
+}
+
+// start enters the first node, or the node of a restored state again.
+func (m *machine) start(now time.Time) []effect {
+	done := m.begin(now)
+	switch {
+	case m.st.Phase == PhaseEnded:
+		m.emit(effect{kind: doHand, out: m.final(m.st.End, "")})
+	case m.st.Phase == PhaseAway:
+		m.handAgain()
+	case m.st.frame().Node == nodeDirect:
+		m.direct()
+	case m.flow() == nil || m.node() == nil:
+		m.fault("the flow " + m.st.frame().Flow + " has no node " + m.st.frame().Node)
+	default:
+		m.enter(m.st.frame().Node)
+	}
+	return done()
+}
+
+// key: the caller pressed one.
+func (m *machine) key(now time.Time, k byte, source string, at time.Time) []effect {
+	done := m.begin(now)
+	if at.IsZero() {
+		at = now
+	}
+	d := at.Sub(m.last.at)
+	if k == m.last.key && source != m.last.source && d < sameKey && d > -sameKey {
+		return done() // section 4 rule 4: one key heard twice
+	}
+	m.last = keyMark{k, source, at}
+	if m.st.Phase != PhaseActing && m.st.Phase != PhaseAsking {
+		return done()
+	}
+	if at.After(now) {
+		at = now // another clock: it counts as pressed now
+	}
+	if len(m.keys) < keepKeys {
+		m.keys = append(m.keys, typed1{k, at})
+	}
+	switch {
+	case m.st.Phase == PhaseAsking:
+		m.consume()
+	case m.playing: // a key cuts the say of `do` and is kept as type-ahead
+		m.stop()
+		m.actions()
+	}
+	return done()
+}
+
+// soundEnded: the sound of that epoch was played to its end. An older one is ignored.
+func (m *machine) soundEnded(now time.Time, epoch int) []effect {
+	done := m.begin(now)
+	if !m.playing || epoch != m.epoch {
+		return done()
+	}
+	m.playing = false
+	switch m.st.Phase {
+	case PhaseActing:
+		m.actions()
+	case PhaseAsking:
+		m.listen()
+	}
+	return done()
+}
+
+// soundFailed: the sound of that epoch could not be played.
+func (m *machine) soundFailed(now time.Time, epoch int, why string) []effect {
+	done := m.begin(now)
+	if !m.playing || epoch != m.epoch {
+		return done()
+	}
+	m.playing = false
+	m.fault("play: " + why)
+	return done()
+}
+
+// tick: time has passed. The caller of the machine ticks at or after wake.
+func (m *machine) tick(now time.Time) []effect {
+	done := m.begin(now)
+	switch {
+	case m.st.Phase != PhaseActing && m.st.Phase != PhaseAsking:
+	case !m.limitAt().IsZero() && !now.Before(m.limitAt()):
+		m.grace += time.Minute
+		m.fault("max_duration")
+	case m.deadline.IsZero() || now.Before(m.deadline):
+	case m.st.Phase == PhaseActing:
+		m.deadline = time.Time{}
+		m.actions()
+	default:
+		m.deadline = time.Time{}
+		m.silence()
+	}
+	return done()
+}
+
+// wake is when the next tick is due; zero: none.
+func (m *machine) wake() time.Time {
+	if m.st.Phase != PhaseActing && m.st.Phase != PhaseAsking {
+		return time.Time{}
+	}
+	limit := m.limitAt()
+	if m.deadline.IsZero() || (!limit.IsZero() && limit.Before(m.deadline)) {
+		return limit
+	}
+	return m.deadline
+}
+
+func (m *machine) limitAt() time.Time {
+	f := m.root()
+	if f == nil {
+		return time.Time{}
+	}
+	return m.since.Add(f.limits.maxDuration + m.grace - m.st.Spent)
+}
+
+// resume goes on at the exit of a hand-over that came true.
+func (m *machine) resume(now time.Time, name string) []effect {
+	done := m.begin(now)
+	if m.st.Phase != PhaseAway {
+		m.emit(effect{kind: doLog, text: "resume of a run that is not away", detail: string(m.st.Phase) + " " + name})
+		if m.st.Phase == PhaseEnded {
+			m.emit(effect{kind: doHand, out: m.final(m.st.End, "")})
+		}
+		return done()
+	}
+	m.st.Phase = PhaseActing
+	if m.node() == nil { // direct route or fallback
+		how := EndOverload
+		if m.st.frame().Node == nodeFallback {
+			how = EndError
+		}
+		if name == ExitAfterCall {
+			how = EndCompleted
+		}
+		m.leave(name, "")
+		m.end(how, "")
+		return done()
+	}
+	for _, x := range m.node().step.exits() {
+		if x.name == name {
+			m.take(name, "", x.to)
+			return done()
+		}
+	}
+	if name == ExitAfterCall { // the talk is over and the flow has nothing to add
+		m.leave(name, "")
+		m.end(EndCompleted, "")
+		return done()
+	}
+	m.fault(fmt.Sprintf("no exit %q here", name))
+	return done()
+}
+
+// hangup: the caller is gone. No prompt is played any more.
+func (m *machine) hangup(now time.Time, how string) []effect {
+	done := m.begin(now)
+	if m.st.Phase == PhaseEnded {
+		return done()
+	}
+	m.stop()
+	m.trace(Step{Kind: StepHungUp, Spent: now.Sub(m.st.Entered)})
+	if f := m.root(); f != nil {
+		m.unwind()
+		for _, a := range f.onHangup {
+			m.quiet(a)
+		}
+	}
+	m.end(how, "")
+	return done()
+}
+
+// unwind drops the sub-flows, keeping the root's variables at hand.
+func (m *machine) unwind() {
+	if len(m.st.Frames) > 1 {
+		at := m.st.frame().Node
+		fl := m.st.frame().Flow
+		m.st.Frames = m.st.Frames[:1]
+		m.st.Frames[0].Node = at
+		if fl != m.st.Frames[0].Flow {
+			m.st.Frames[0].Node = fl + "." + at
+		}
+	}
+}
+
+// end finishes the run.
+func (m *machine) end(how, detail string) {
+	m.stop()
+	m.deadline = time.Time{}
+	m.st.Phase, m.st.End = PhaseEnded, how
+	m.clock()
+	m.emit(effect{kind: doHand, out: m.final(how, detail)})
+}
+
+func (m *machine) final(how, detail string) Outcome {
+	o := Outcome{Kind: KindEnd, End: how, Detail: detail}
+	if len(m.st.Frames) > 0 {
+		o.Flow, o.Node = m.st.frame().Flow, m.st.frame().Node
+	}
+	return o
+}
+
+// clock books the menu time so far.
+func (m *machine) clock() {
+	if !m.since.IsZero() {
+		m.st.Spent += m.now.Sub(m.since)
+		m.since = time.Time{}
+	}
+}
+
+// fault is section 3's "errors": the first goes to on_error, the second to the fallback queue.
+func (m *machine) fault(why string) {
+	m.stop()
+	m.deadline = time.Time{}
+	m.keys = nil
+	m.st.Faults++
+	m.secretDone()
+	m.trace(Step{Kind: StepError})
+	m.emit(effect{kind: doLog, text: "flow error", detail: why})
+	f := m.root()
+	if m.st.Faults == 1 && f != nil && f.nodes[f.onError] != nil {
+		m.leave("on_error", "")
+		m.st.Frames = m.st.Frames[:1]
+		m.enter(f.onError)
+		return
+	}
+	m.leave("fallback", "")
+	if m.st.Route.FallbackQueue == "" || m.st.frame().Node == nodeFallback {
+		m.end(EndError, why)
+		return
+	}
+	m.st.Frames = []Frame{{Flow: m.st.Frames[0].Flow, Node: nodeFallback}}
+	m.handQueue(&QueueReq{Name: m.st.Route.FallbackQueue, Fallback: true, MOH: m.set.Music(m.st.MOH)}, []string{ExitTimeout, ExitFull, ExitNoAgents})
+}
+
+func (m *machine) stop() {
+	if m.playing {
+		m.playing = false
+		m.emit(effect{kind: doStop})
+	}
+}
+
+// play starts an utterance. An empty one ends at once.
+func (m *machine) play(u utterance) bool {
+	m.stop()
+	if u.empty() {
+		return false
+	}
+	m.epoch++
+	m.playing = true
+	m.emit(effect{kind: doPlay, say: u, epoch: m.epoch})
+	return true
+}
+
+func (m *machine) trace(s Step) {
+	s.At = m.now
+	if len(m.st.Frames) > 0 {
+		s.Flow, s.Node = m.st.frame().Flow, m.st.frame().Node
+	}
+	m.emit(effect{kind: doTrace, step: s})
+}
+
+// vars is the environment of expressions at this moment.
+func (m *machine) vars(value *string) map[string]any {
+	f := m.flow()
+	c := m.caller
+	env := map[string]any{
+		"call": callVars{From: c.From, To: c.Called, DID: c.Called, Trunk: c.Trunk, Anonymous: c.Anonymous, Mobile: c.Mobile,
+			KnownLang: c.Lang, Trust: string(c.Trust), CountToday: c.CountToday, LastTicket: c.LastTicket},
+		"customer": customerVars{ID: c.CustomerID, Name: c.Name, VIP: c.VIP, Blocked: c.Blocked, Segment: c.Segment},
+		"sys":      m.sys(),
+		"lang":     m.st.Lang,
+		"now":      m.now.In(m.zone()),
+		"queue":    m.queueInfo,
+		"open":     func(id string) bool { return m.set.calendarState(id, m.now) == "open" },
+		"in_list":  func(id, v string) bool { return m.set.lists[id].has(v) },
+		"luhn":     luhn,
+		"damm":     damm,
+	}
+	if f != nil {
+		for k, v := range m.st.frame().Vars {
+			env[k] = v
+		}
+	}
+	if value != nil {
+		env["value"] = *value
+	}
+	return env
+}
+
+func (m *machine) sys() Sys {
+	if m.env.Sys == nil {
+		return Sys{}
+	}
+	return m.env.Sys()
+}
+
+func (m *machine) queueInfo(name string) QueueInfo {
+	if m.env.Queue == nil {
+		return QueueInfo{Ready: 1, LoggedIn: 1}
+	}
+	return m.env.Queue(name)
+}
+
+// zone is the flow's; a sub-flow has its root's.
+func (m *machine) zone() *time.Location {
+	if f := m.root(); f != nil {
+		return f.zone
+	}
+	return time.UTC
+}
+
+// utter turns a say into an utterance: conditions and values are settled now, sound later.
+func (m *machine) utter(lists ...sayList) utterance {
+	u := utterance{lang: m.st.Lang}
+	for _, list := range lists {
+		for _, it := range list {
+			if it.when != nil {
+				v, err := it.when.run(m.vars(nil))
+				if err != nil {
+					m.emit(effect{kind: doLog, text: "say skipped", detail: err.Error()})
+					continue
+				}
+				if b, _ := v.(bool); !b {
+					continue
+				}
+			}
+			p, err := m.piece(it)
+			if err != nil {
+				m.emit(effect{kind: doLog, text: "say skipped", detail: it.kind + " cannot be said"})
+				m.trace(Step{Kind: StepError})
+				continue
+			}
+			u.pieces = append(u.pieces, p)
+		}
+	}
+	return u
+}
+
+func (m *machine) piece(it *sayItem) (piece, error) {
+	switch it.kind {
+	case "prompt":
+		p := m.set.prompts[it.prompt]
+		if p == nil {
+			return piece{}, fmt.Errorf("no prompt %s", it.prompt)
+		}
+		t, _, _ := p.textIn(m.st.Lang)
+		return piece{prompt: it.prompt, text: t}, nil
+	case "text":
+		return piece{text: it.text[m.st.Lang]}, nil
+	case "pause":
+		return piece{pause: it.pause}, nil
+	}
+	v, err := it.val.run(m.vars(nil))
+	if err != nil {
+		return piece{}, err
+	}
+	s := m.set.sayers[m.st.Lang]
+	if s == nil {
+		return piece{}, fmt.Errorf("no spoken values in %s", m.st.Lang)
+	}
+	plan, err := sayValue(s, it, v, m.now.In(m.zone()))
+	if err == nil && len(plan.Words) == 0 {
+		err = fmt.Errorf("nothing to say")
+	}
+	return piece{plan: plan}, err
+}
+
+// sayValue plans the words of a value item.
+func sayValue(s *say.Sayer, it *sayItem, v any, now time.Time) (say.Plan, error) {
+	num, str := toFloat(v), ""
+	str, _ = v.(string)
+	t, _ := v.(time.Time)
+	switch it.kind {
+	case "number":
+		return s.Count(num, say.Options{Noun: it.noun, Gender: it.gender, Case: it.gcase})
+	case "ordinal":
+		return s.Ordinal(int64(num), it.gender, it.gcase)
+	case "digits":
+		return s.Digits(str, it.group)
+	case "phone":
+		return s.Phone(str)
+	case "ticket":
+		return s.Ticket(strings.TrimSpace(str))
+	case "date":
+		return s.Date(t.In(now.Location()), it.style, it.gcase, now)
+	case "time":
+		return s.Time(t.In(now.Location()), it.style)
+	case "duration":
+		return s.Duration(time.Duration(num*float64(time.Second)), it.round, it.gcase)
+	case "money":
+		return s.Money(num, it.currency)
+	}
+	return say.Plan{}, fmt.Errorf("unknown item %s", it.kind)
+}
+
+func toFloat(v any) float64 {
+	switch x := v.(type) {
+	case int:
+		return float64(x)
+	case float64:
+		return x
+	}
+	return 0
+}
