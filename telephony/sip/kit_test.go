@@ -70,7 +70,7 @@ func newRig(t testing.TB, set func(*Config), onCall func(context.Context, *Leg),
 			<-l.Done()
 		}
 	}
-	cfg := Config{Addr: "127.0.0.1:0", Registerer: r.reg, T1: 100 * time.Millisecond}
+	cfg := Config{Addr: "127.0.0.1:0", Registerer: r.reg, T1: 250 * time.Millisecond}
 	if testing.Verbose() && os.Getenv("SIPLOG") != "" {
 		cfg.Log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}

@@ -69,9 +69,17 @@ type outgoing struct {
 	branch  string
 	uri     string
 	bytes   []byte
+	tx      *clientTx
 	tries   int  // digest answers given so far
 	refresh bool // a session refresh (RFC 4028)
 	offered bool
+}
+
+// forget gives up waiting for a final response; one that came is still confirmed when it is repeated.
+func (out *outgoing) forget() {
+	if out != nil && out.tx != nil {
+		out.tx.forget()
+	}
 }
 
 // accepting is a 2xx to INVITE that waits for its ACK (RFC 3261 13.3.1.4).
@@ -151,6 +159,10 @@ func (l *Leg) bury() {
 	for _, a := range []*alarm{&o.resend, &o.confirm, &o.guard, &o.quiet, &o.timer.refresh, &o.timer.expiry} {
 		a.stop()
 	}
+	if o.call != nil {
+		o.call.out.forget()
+	}
+	o.pending.forget()
 	l.s.dialogs.remove(o.dlg.callID, o.dlg.localTag)
 	l.finish(telephony.End{}.OrServerError(), "ended without a reason")
 	l.drain()
@@ -304,7 +316,8 @@ func (l *Leg) transmit(out *outgoing, fields func(add func(name, value string)),
 		fields(adder(req))
 	}
 	out.bytes = encode(req, "application/sdp", body)
-	l.s.tx.send(&clientTx{request: out.bytes, out: out.to, on: l.hear(out), ack: l.ackFor(out)}, out.branch, out.method)
+	out.tx = &clientTx{request: out.bytes, out: out.to, on: l.hear(out), ack: l.ackFor(out)}
+	l.s.tx.send(out.tx, out.branch, out.method)
 	return nil
 }
 

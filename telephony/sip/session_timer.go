@@ -217,6 +217,7 @@ func (l *Leg) refreshResponse(e event) {
 
 // refreshFailed ends a dialog the other side knows no more (RFC 3261 12.2.1.2); anything else leaves it to the expiry.
 func (l *Leg) refreshFailed(status int) {
+	l.o.pending.forget()
 	l.o.pending = nil
 	if status == 408 || status == 481 {
 		l.endBy(noSession, "timeout", status, fmt.Sprintf("refresh failed with %d", status))

@@ -391,6 +391,16 @@ func (t *clientTx) settle(state txState, linger time.Duration) {
 	t.end = time.AfterFunc(linger, t.expire)
 }
 
+// forget ends a transaction that has no final response yet: after a provisional one no timer would (RFC 3261 9.1).
+func (t *clientTx) forget() {
+	t.mu.Lock()
+	open := t.state == txProceeding
+	t.mu.Unlock()
+	if open {
+		t.drop()
+	}
+}
+
 func (t *clientTx) drop() {
 	t.terminate()
 	t.layer.mu.Lock()
