@@ -182,7 +182,7 @@ func (a *App) startServices(ctx context.Context) (err error) {
 		return err
 	}
 	a.auth = auth.New(auth.Config{Pool: a.db.Pool, Now: a.now, Log: a.log, SecureCookie: a.cfg.SecureCookie, Registerer: a.reg})
-	a.tickets = tickets.New(tickets.Config{Pool: a.db.Pool, Now: a.now, Log: a.log, Secret: secret, Region: a.cfg.Region, AreaCode: a.cfg.AreaCode})
+	a.tickets = tickets.New(tickets.Config{Pool: a.db.Pool, Now: a.now, Log: a.log, Secret: secret, Region: a.cfg.Region, AreaCode: a.cfg.AreaCode, Registerer: a.reg})
 	a.queues = queue.NewPGStore(a.db.Pool)
 	a.trunks = trunks.NewStore(a.db.Pool)
 	a.recordings, err = recordings.New(recordings.Config{Dir: a.cfg.RecordingsDir, KeyFile: a.cfg.RecordingKey, Pool: a.db.Pool, RetentionDays: a.cfg.RetentionDays,

@@ -37,8 +37,9 @@ type call struct {
 	cmds chan command // size mailboxSize
 	who  tickets.Caller
 	run  *ivr.Run
-	flow string
 	set  *ivr.Set
+
+	ticket string // number keyed in the menu; a claim
 
 	mu   sync.Mutex // guards view; leaf data
 	view callView
@@ -223,7 +224,7 @@ func (c *call) party() tickets.CallParty {
 		trust = tickets.TrustWithheld
 	}
 	return tickets.CallParty{Raw: p.Caller.Value, Name: p.Caller.DisplayName, Trust: trust, Region: p.Region, AreaCode: p.AreaCode,
-		Withheld: p.Withheld(), Called: p.Called, Trunk: p.Trunk, Diversion: p.Diversion}
+		Withheld: p.Withheld(), Called: p.Called, Trunk: p.Trunk, Diversion: p.Diversion, IVRTicketNumber: c.ticket}
 }
 
 // agentSide is the agent's end of a talk: a browser's long-lived phone or a desk phone's leg.

@@ -30,6 +30,7 @@ type ask struct {
 	On       bool                    `json:"on"`
 	Keys     string                  `json:"keys"`
 	Op       string                  `json:"op"`
+	Contact  int64                   `json:"contact_id"`
 	Ticket   string                  `json:"ticket"`
 	New      *struct{ Title string } `json:"new"`
 	Topic    string                  `json:"topic"`
@@ -131,10 +132,10 @@ func (d *desk) link(ctx context.Context, who phone.Who, q ask) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	choice := tickets.LinkChoice{Ticket: q.Ticket}
+	choice := tickets.LinkChoice{Ticket: q.Ticket, ContactID: q.Contact}
 	if q.New != nil {
 		choice.New = &tickets.LinkNew{Title: q.New.Title}
-	} else if q.Ticket == "" {
+	} else if q.Ticket == "" && q.Contact == 0 {
 		choice.None = &tickets.LinkNone{Reason: q.Reason}
 	}
 	var done tickets.Call
@@ -286,13 +287,9 @@ func (d *desk) Presence(agent string, online bool, tabs int, owner bool) {
 	if d.a.agentKind(agent) == queue.Desk {
 		return // a desk phone's connection is its registration
 	}
-	state := queue.Online
-	switch {
-	case online:
-	case tabs == 0:
-		state = queue.Lost
-	default:
-		state = queue.Lost
+	state := queue.Lost
+	if online && owner { // a tab without the sound cannot take a call
+		state = queue.Online
 	}
 	if err := d.a.engine.Connection(ctx, agent, state); err != nil && !errors.Is(err, queue.ErrUnknownAgent) {
 		d.a.log.Warn("presence not told to the queue", "agent", agent, "cause", err)

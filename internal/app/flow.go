@@ -57,6 +57,10 @@ func (a *App) ServeCall(ctx context.Context, in callerLeg) {
 
 // do carries out what the menu asked for: it gives the exit to go on by, or how the call ended.
 func (a *App) do(ctx context.Context, c *call, out ivr.Outcome) (exit string, over *telephony.End) {
+	if t := c.run.Attached()["ticket"]; t != "" && t != c.ticket {
+		c.ticket = t
+		c.noteIdentity(ctx, a, t)
+	}
 	switch out.Kind {
 	case ivr.KindQueue:
 		return a.queueAndTalk(ctx, c, out)
@@ -169,7 +173,16 @@ func (a *App) identify(ctx context.Context, c *call) {
 		}
 		v.Lang = who.Locale
 	})
-	c.note(ctx, a, calllog.TypeIdentified, calllog.Identified{E164: who.E164, Ext: who.Ext, Level: who.Level, Rule: who.Rule, Name: name, Lang: who.Locale})
+	c.noteIdentity(ctx, a, "")
+}
+
+// noteIdentity journals who it may be, and the ticket number keyed in the menu.
+func (c *call) noteIdentity(ctx context.Context, a *App, ticket string) {
+	who, name := c.who, ""
+	if who.Contact != nil {
+		name = who.Contact.Name
+	}
+	c.note(ctx, a, calllog.TypeIdentified, calllog.Identified{E164: who.E164, Ext: who.Ext, Level: who.Level, Rule: who.Rule, Name: name, Lang: who.Locale, Ticket: ticket})
 }
 
 // ivrCaller is what the menu may know: facts and claims.

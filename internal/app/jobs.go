@@ -119,7 +119,7 @@ func (a *App) facts(s *calllog.Summary) tickets.CallFacts {
 	}
 	f := tickets.CallFacts{Key: string(s.Call), PBX: calllog.PBX, Direction: string(s.Begin.Direction), FromTicket: s.Begin.Ticket,
 		Party: tickets.CallParty{Raw: p.Caller.Value, Name: p.Caller.DisplayName, Trust: trust, Region: p.Region, AreaCode: p.AreaCode, Withheld: p.Withheld(),
-			Called: p.Called, Trunk: p.Trunk, Diversion: p.Diversion},
+			Called: p.Called, Trunk: p.Trunk, Diversion: p.Diversion, IVRTicketNumber: s.Who.Ticket},
 		Queue: s.Queue, Agent: s.Agent, Lang: s.Lang, StartedAt: s.Started, QueuedAt: s.Queued, AnsweredAt: s.Talked, EndedAt: s.Ended,
 		WaitMS: int(s.Wait.Milliseconds()), TalkMS: int(s.Talk.Milliseconds()), HoldMS: int(s.Hold.Milliseconds()), Note: s.Note, VoicemailMS: int(s.Message.Milliseconds())}
 	if s.Queue != "" {

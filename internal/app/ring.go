@@ -183,6 +183,7 @@ func (o *offers) reply(login, call string, yes bool) bool {
 // offerCard is the data of call.offer: who it may be, with its trust, and the tickets it may be about.
 func (a *App) offerCard(c *call, w *waiting, o queue.Offer) map[string]any {
 	v := c.snapshot()
+	card := a.cardFor(c, o.Agent)
 	menu := []map[string]any{}
 	for _, s := range c.log.Summary().Path {
 		if label := c.set.Label(c.flowID(), s.Node); label != nil && s.Exit != "" {
@@ -190,8 +191,29 @@ func (a *App) offerCard(c *call, w *waiting, o queue.Offer) map[string]any {
 		}
 	}
 	return map[string]any{"call": string(c.id), "from": v.From, "from_name": v.FromName, "trust": v.Trust, "queue": o.Queue,
-		"queue_name": a.queueConfig(o.Queue).Name, "waited_s": int(o.Waited.Seconds()), "menu": menu, "lang": v.Lang, "card": c.who,
+		"queue_name": a.queueConfig(o.Queue).Name, "waited_s": int(o.Waited.Seconds()), "menu": menu, "lang": v.Lang, "card": card,
 		"expires": a.now().Add(o.RingFor).UnixMilli(), "auto": false}
+}
+
+// cardFor looks the caller up with the agent's eyes: tickets the agent may not see are not named. Without the database
+// the card keeps what is known and lists no tickets.
+func (a *App) cardFor(c *call, login string) tickets.Caller {
+	ctx, stop := context.WithTimeout(context.Background(), lookupLimit)
+	defer stop()
+	if a.dbBreaker.allow(a.now()) {
+		actor, err := a.tickets.Actor(ctx, login)
+		if err == nil {
+			var who tickets.Caller
+			if who, err = a.tickets.LookupFor(ctx, actor, c.party()); err == nil {
+				return who
+			}
+		}
+		a.dbBreaker.report(a.now(), err)
+		a.log.Warn("card without tickets", "call", c.id, "agent", login, "cause", err)
+	}
+	who := c.who
+	who.Candidates = nil
+	return who
 }
 
 // flowID is the flow the caller is or was in.

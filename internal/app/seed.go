@@ -79,6 +79,10 @@ func (a *App) seed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo trunk and numbers: %w", err)
 	}
+	// Again, now that the people are there: open tickets get owners, the premium customer its engineer.
+	if err := a.db.Tx(ctx, func(tx pgx.Tx) error { return tickets.SeedDemo(ctx, tx, a.now) }); err != nil {
+		return fmt.Errorf("demo customers: %w", err)
+	}
 	admin := demoPeople[0] // last: its account says that the seed is complete
 	return a.seedPerson(ctx, admin.user, admin.queues, admin.skills, admin.what)
 }

@@ -71,8 +71,12 @@ func (s *Summary) Fold(r Record) {
 		}
 		return
 	case TypeIdentified:
-		if json.Unmarshal(r.Data, &s.Who) == nil && s.Who.Lang != "" {
-			s.Lang = s.Who.Lang
+		var who Identified
+		if json.Unmarshal(r.Data, &who) == nil {
+			s.Who = who
+			if who.Lang != "" {
+				s.Lang = who.Lang
+			}
 		}
 	case TypeAnswered:
 		if s.Answered.IsZero() {

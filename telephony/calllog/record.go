@@ -72,6 +72,8 @@ type Identified struct {
 	Rule  string `json:"rule"`  // L0..L11
 	Name  string `json:"name,omitempty"`
 	Lang  string `json:"lang,omitempty"`
+	// Ticket is the number the caller keyed in the menu; a claim like the rest.
+	Ticket string `json:"ticket,omitempty"`
 }
 
 // MenuStep is the data of TypeMenu. Digits typed into inputs are never in it, only the key of a menu choice.
