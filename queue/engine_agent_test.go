@@ -328,3 +328,29 @@ func TestDerivedStates(t *testing.T) {
 		c.stop()
 	})
 }
+
+// TestMissesAreInARow: a talk in between starts the count anew, and who missed stands last among the idle.
+func TestMissesAreInARow(t *testing.T) {
+	each(t, func(q *Queue) { q.WrapupS = 0 }, []Agent{member1("ann")}, func(c *centre) {
+		p := c.enter("c1")
+		c.must(c.OfferFailed(c.ctx, c.offer(p).ID, NoAnswer))
+		c.next(p)
+		c.talk(p)
+		c.must(c.ContactEnded(c.ctx, "c1", "ann"))
+		p = c.enter("c2")
+		c.must(c.OfferFailed(c.ctx, c.offer(p).ID, NoAnswer))
+		c.state("ann", Available, "missed_rest")
+	})
+	each(t, nil, []Agent{member1("ann"), member1("bob"), member1("cat")}, func(c *centre) {
+		time.Sleep(time.Second) // all three have been idle
+		p := c.enter("c1")
+		o := c.offer(p)
+		c.must(c.OfferFailed(c.ctx, o.ID, Rejected))
+		c.next(p)
+		second := c.talk(p)
+		time.Sleep(10 * time.Second)
+		if third := c.offer(c.enter("c2")); third.Agent == o.Agent || third.Agent == second.Agent {
+			t.Fatalf("%s missed, %s talks, and %s is offered the next", o.Agent, second.Agent, third.Agent)
+		}
+	})
+}

@@ -395,6 +395,47 @@ func TestClockIsSet(t *testing.T) {
 	})
 }
 
+func TestWhyWaiting(t *testing.T) {
+	ru := Agent{Login: "rita", Skills: map[string]int{"ru": 2}, Queues: []Membership{{"support", 1}}}
+	each(t, nil, []Agent{member1("ann"), ru}, func(c *centre) {
+		why := func(call telephony.CallID) Waiting {
+			w, err := c.WhyWaiting(c.ctx, call)
+			c.must(err)
+			return w
+		}
+		enter := func(call telephony.CallID, skill string, level int) *Place {
+			p, err := c.Enter(c.ctx, Entry{Call: call, Queue: "support", Skills: map[string]int{skill: level}})
+			c.must(err)
+			return p
+		}
+		first := enter("c1", "ru", 2)
+		if w := why("c1"); w.Reason != "offered" || w.Agent != "rita" {
+			t.Fatalf("%+v", w)
+		}
+		enter("c2", "ru", 3)
+		if w := why("c2"); w.Reason != "nobody_able" || w.Members != 2 {
+			t.Fatalf("%+v", w)
+		}
+		enter("c3", "ru", 1)
+		c.talk(first)
+		if w := why("c3"); w.Reason != "behind" || w.Position != 2 || w.Able[Talking] != 1 || len(w.Able) != 1 {
+			t.Fatalf("%+v", w)
+		}
+		c.must(c.Remove(c.ctx, "c2", "lead1", ""))
+		if w := why("c3"); w.Reason != "all_busy" {
+			t.Fatalf("%+v", w)
+		}
+		if _, err := c.WhyWaiting(c.ctx, "c1"); !errors.Is(err, ErrUnknownCall) {
+			t.Fatal(err)
+		}
+		st, err := c.QueueStat(c.ctx, "support")
+		c.must(err)
+		if st.Waiting != 1 || st.Available != 1 || st.Staffed != 2 || st.Talking != 1 {
+			t.Fatalf("%+v", st)
+		}
+	})
+}
+
 func TestStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := open(t, nil, member1("ann"))
@@ -421,5 +462,24 @@ func TestStop(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.Leave(LeftAbandoned)
+	})
+}
+
+// TestCallerLeftEndsTheRow: a flow that reports the hang-up through the offer needs no Leave; it is no miss.
+func TestCallerLeftEndsTheRow(t *testing.T) {
+	each(t, nil, []Agent{member1("ann")}, func(c *centre) {
+		p := c.enter("c1")
+		o := c.offer(p)
+		c.must(c.OfferFailed(c.ctx, o.ID, CallerLeft))
+		c.state("ann", Available, "")
+		if ev := c.next(p); ev.Kind != Withdrawn {
+			t.Fatalf("%+v", ev)
+		}
+		if _, err := p.Next(c.ctx); !errors.Is(err, ErrPlaceOver) {
+			t.Fatal(err)
+		}
+		if q := c.queue(); q.Today.B != 1 || q.Available != 1 || c.agent("ann").Missed != 0 {
+			t.Fatalf("%+v", q)
+		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 // snapshot draws the whole picture. Called in the owner's goroutine.
 func (e *Engine) snapshot() Snapshot {
 	e.wall = e.cfg.Now()
-	now := max(e.st.now, time.Since(e.base))
+	now := e.instant()
 	s := Snapshot{Seq: e.seq, At: e.wall.Round(0)}
 	for _, key := range slices.Sorted(maps.Keys(e.st.queues)) {
 		q := e.st.queues[key]
@@ -28,6 +28,9 @@ func (e *Engine) snapshot() Snapshot {
 	slices.SortFunc(s.Agents, func(a, b AgentStat) int { return cmp.Compare(a.Login, b.Login) })
 	return s
 }
+
+// instant is now in the core's time.
+func (e *Engine) instant() instant { return max(e.st.now, time.Since(e.base)) }
 
 func (e *Engine) queueStat(q *queueState, now instant) QueueStat {
 	if !q.fig.Balanced() {

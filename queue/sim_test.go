@@ -2,6 +2,7 @@ package queue
 
 import (
 	"container/heap"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -408,6 +409,42 @@ func newCentre(seed uint64, queues, agents int, strategy Strategy) *sim {
 func (m *sim) lognormal(mean time.Duration, cv float64) time.Duration {
 	s2 := math.Log(1 + cv*cv)
 	return time.Duration(float64(mean) * math.Exp(m.rng.NormFloat64()*math.Sqrt(s2)-s2/2))
+}
+
+// TestFullQueueIsFair is R44: far more callers than ten agents can serve, a cap on length and on the wait. Nobody is
+// overtaken (the judge looks at every choice) and everybody gets exactly one outcome.
+func TestFullQueueIsFair(t *testing.T) {
+	m := newSim(3, []Queue{{Key: "q", MaxLen: 200, MaxWaitS: 300, OnTimeout: PolicyCallback}}, staff(10, "q"))
+	m.k = newChecker(m.s)
+	full, timeouts, n := 0, 0, 10_000
+	if raceEnabled {
+		n = 2000
+	}
+	m.s.audit = m.k.audit
+	for i := range n {
+		m.now += 100 * time.Millisecond
+		call := telephony.CallID(fmt.Sprint("c", i))
+		r := m.s.step(&event{kind: evEnter, call: call, since: noInstant, entry: &Entry{Call: call, Queue: "q"}}, m.now)
+		if errors.Is(r.err, ErrFull) {
+			full++
+		}
+		for j := range m.s.out {
+			if m.s.out[j].event == Timeout {
+				timeouts++
+			}
+		}
+		for id := range m.s.offers {
+			m.s.step(&event{kind: evOfferConnected, offer: id}, m.now)
+		}
+		if i%20 == 0 { // each agent ends a talk now and then
+			a := m.s.agents[fmt.Sprint("a", i/20%10)]
+			m.s.step(&event{kind: evContactEnded, agent: a.login, call: a.call}, m.now)
+		}
+	}
+	f := m.s.queues["q"].fig
+	if !f.Balanced() || f.N != n || f.F != full+timeouts || f.FByReason["full"] != full || full == 0 || timeouts == 0 || f.A < n/30 {
+		t.Errorf("%+v: %d refused, %d timed out", f, full, timeouts)
+	}
 }
 
 // TestDay is a day of a large centre: 10 000 agents, 100 000 calls in 8 hours with two peaks, in seconds, with the same

@@ -330,3 +330,22 @@ func TestBufferIsBounded(t *testing.T) {
 		t.Fatalf("kept %d lines, %d entries, %d offers", len(w.lines), len(w.entries), len(w.offers))
 	}
 }
+
+// TestNewerRowsWin: what was decided while a write failed is not overwritten by the batch that comes back.
+func TestNewerRowsWin(t *testing.T) {
+	w := newWriter(&flaky{}, quiet(), newMetrics(nil))
+	w.putEntry(EntryRow{ID: 1, State: EntryWaiting})
+	w.putOffer(OfferRow{ID: 1, State: OfferMade})
+	w.putAgent(AgentRow{Login: "ann", State: Available})
+	w.putLog(AgentLogRow{ID: 1})
+	b, _ := w.take()
+	w.putEntry(EntryRow{ID: 1, State: EntryEnded})
+	w.putOffer(OfferRow{ID: 1, State: OfferMissed})
+	w.putAgent(AgentRow{Login: "ann", State: Paused})
+	w.putLog(AgentLogRow{ID: 2})
+	w.done(b, true)
+	if w.entries[1].State != EntryEnded || w.offers[1].State != OfferMissed || w.agents["ann"].State != Paused ||
+		len(w.lines) != 2 || w.lines[0].ID != 1 {
+		t.Fatalf("%+v %+v %+v %+v", w.entries, w.offers, w.agents, w.lines)
+	}
+}
