@@ -117,7 +117,7 @@ func TestAllocationBound(t *testing.T) {
 func TestAnomalies(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u, ping := r.ua(), r.ua()
-	base := u.request("INVITE", "sip:100@hotline", "<sip:100@hotline>", "anomaly1", 1, "z9hG4bKa", "", offer("127.0.0.1", 40000))
+	base := u.request("INVITE", "sip:100@hotline", "<sip:100@hotline>", "anomaly1", 1, "z9hG4bKa", "", offer("127.0.0.1", 4000))
 	lines := strings.Split(base, "\r\n")
 	bad := []string{"", "\x00", strings.Repeat("A", 3000), "%00%n%s", "<>\"", ";;,,", "\xff\xfe", "-1", "4294967296", "SIP/7.0 "}
 	ping.ping()

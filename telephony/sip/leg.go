@@ -26,7 +26,7 @@ type Leg struct {
 	sock   *media.Socket
 	ep     *media.Endpoint
 	digits chan telephony.Digit // size 32; full: the oldest is dropped
-	box    chan event           // size legBox; full: requests get 503, answers come again
+	box    chan *event          // size legBox; full: requests get 503, answers come again
 	ctx    context.Context      // ends with the leg
 	cancel context.CancelCauseFunc
 	done   chan struct{}
@@ -55,7 +55,7 @@ var _ telephony.Leg = (*Leg)(nil)
 // newLeg makes a leg that is not running yet. Its place was reserved.
 func (s *Server) newLeg(inbound bool, tr *trunk) *Leg {
 	l := &Leg{s: s, id: telephony.LegID(telephony.NewID(s.cfg.Now())), inbound: inbound, trunk: tr,
-		digits: make(chan telephony.Digit, 32), box: make(chan event, legBox), done: make(chan struct{}),
+		digits: make(chan telephony.Digit, 32), box: make(chan *event, legBox), done: make(chan struct{}),
 		hang: make(chan struct{}, 1), side: telephony.SideCustomer}
 	l.ctx, l.cancel = context.WithCancelCause(s.run)
 	l.log = s.log.With("leg", string(l.id))
@@ -128,7 +128,7 @@ func (l *Leg) Answer(ctx context.Context) error { return l.command(ctx, cmdAnswe
 func (l *Leg) command(ctx context.Context, what cmdKind) error {
 	reply := make(chan error, 1)
 	select {
-	case l.box <- event{kind: evCommand, cmd: what, reply: reply}:
+	case l.box <- &event{kind: evCommand, cmd: what, reply: reply}:
 	case <-l.done:
 		return telephony.ErrLegEnded
 	case <-ctx.Done():
@@ -230,7 +230,7 @@ func (l *Leg) End() telephony.End {
 // post hands an event to the owner; false: its mailbox is full. It never blocks.
 func (l *Leg) post(e event) bool {
 	select {
-	case l.box <- e:
+	case l.box <- &e:
 		return true
 	default:
 		return false

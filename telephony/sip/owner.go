@@ -194,7 +194,7 @@ func (l *Leg) step() {
 	}
 	select {
 	case e := <-l.box:
-		l.handle(e)
+		l.handle(*e)
 	case <-l.hang:
 		l.hangUp()
 	case <-o.resend.c():

@@ -137,7 +137,7 @@ func TestRegister(t *testing.T) {
 func TestDeskCalls(t *testing.T) {
 	r := newRig(t, nil, nil)
 	p := r.phone("desk1", "secret")
-	body := offer("127.0.0.1", 40000)
+	body := offer("127.0.0.1", 4000)
 	if m := p.ask("INVITE", "sip:100@hotline", "", body); m.code() != 401 {
 		t.Fatalf("without credentials: %q", m.start)
 	}
@@ -265,7 +265,7 @@ func TestStrangers(t *testing.T) {
 		for _, method := range []string{"INVITE", "OPTIONS", "REGISTER", "BYE", "SUBSCRIBE"} {
 			body := ""
 			if method == "INVITE" {
-				body = offer("127.0.0.1", 40000)
+				body = offer("127.0.0.1", 4000)
 			}
 			sent(u.request(method, "sip:100@hotline", "<sip:100@hotline>", id+method, i+1, "z9hG4bK"+id, "", body))
 		}
@@ -350,7 +350,7 @@ func TestProviderRegistration(t *testing.T) {
 	reply(again, "3600")
 	waitFor(t, func() bool { return r.s.Trunks()[0].Registered && r.metric("hotline_sip_trunks_registered") == 1 })
 	// The provider calls our contact; the number dialled is in To.
-	text := u.request("INVITE", "sip:acc@hotline", "<sip:+74957654321@prov>", token(8), 1, "z9hG4bK"+token(4), "", offer("127.0.0.1", 40000))
+	text := u.request("INVITE", "sip:acc@hotline", "<sip:+74957654321@prov>", token(8), 1, "z9hG4bK"+token(4), "", offer("127.0.0.1", 4000))
 	u.send(text)
 	l := r.leg()
 	if p := l.Party(); p.Called != "+74957654321" || p.Trunk != "out" || p.Caller.Trust != telephony.TrustClaimed {
@@ -367,7 +367,7 @@ func TestProviderRegistration(t *testing.T) {
 		t.Errorf("Expires %q", bye.h("Expires"))
 	}
 	gone := r.ua()
-	gone.call("100", "", offer("127.0.0.1", 40000))
+	gone.call("100", "", offer("127.0.0.1", 4000))
 	gone.want(401)
 }
 

@@ -29,20 +29,20 @@ func (c *uacall) reinvite(t *testing.T, body, ackBody string) *msg {
 func TestHold(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	var holds atomic.Int32
 	l.OnHold(func(bool) { holds.Add(1) })
 	for _, x := range []struct {
 		body, want string
 		held       bool
 	}{
-		{offer("127.0.0.1", 40000, "a=sendonly"), "a=recvonly", true},
-		{offer("127.0.0.1", 40000, "a=inactive"), "a=inactive", true},
-		{offer("127.0.0.1", 40000, "a=sendrecv"), "a=sendrecv", false},
-		{offer("127.0.0.1", 40000, "a=sendonly "), "a=recvonly", true}, // a trailing space loses it elsewhere
-		{offer("127.0.0.1", 40000, "a=recvonly"), "a=sendonly", false},
-		{offer("0.0.0.0", 40000), "a=recvonly", true}, // RFC 2543
-		{offer("127.0.0.1", 40000), "a=sendrecv", false},
+		{offer("127.0.0.1", 4000, "a=sendonly"), "a=recvonly", true},
+		{offer("127.0.0.1", 4000, "a=inactive"), "a=inactive", true},
+		{offer("127.0.0.1", 4000, "a=sendrecv"), "a=sendrecv", false},
+		{offer("127.0.0.1", 4000, "a=sendonly "), "a=recvonly", true}, // a trailing space loses it elsewhere
+		{offer("127.0.0.1", 4000, "a=recvonly"), "a=sendonly", false},
+		{offer("0.0.0.0", 4000), "a=recvonly", true}, // RFC 2543
+		{offer("127.0.0.1", 4000), "a=sendrecv", false},
 	} {
 		ok := c.reinvite(t, x.body, "")
 		if !strings.Contains(ok.body, x.want+"\r\n") || l.Held() != x.held {
@@ -66,7 +66,7 @@ func TestCodecAndAddressChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pc.Close()
-	c, l, first := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, first := r.answered(u, "", offer("127.0.0.1", 4000))
 	port := pc.LocalAddr().(*net.UDPAddr).Port
 	body := strings.Replace(offer("127.0.0.1", port), "AVP 8 0 101", "AVP 0 101", 1)
 	ok := c.reinvite(t, body, "")
@@ -115,11 +115,11 @@ func TestOfferless(t *testing.T) {
 	if !strings.Contains(ok.body, "RTP/AVP 8 0 101") {
 		t.Fatalf("our offer: %q", ok.body)
 	}
-	c.learn(ok).ack(strings.Replace(offer("127.0.0.1", 40000), "AVP 8 0 101", "AVP 0", 1))
+	c.learn(ok).ack(strings.Replace(offer("127.0.0.1", 4000), "AVP 8 0 101", "AVP 0", 1))
 	if err := <-errs; err != nil || l.Law() != media.PCMU {
 		t.Fatalf("answer: %v, law %v", err, l.Law())
 	}
-	again := c.reinvite(t, "", offer("127.0.0.1", 40002))
+	again := c.reinvite(t, "", offer("127.0.0.1", 4002))
 	if !strings.Contains(again.body, "m=audio") {
 		t.Errorf("offer within the call: %q", again.body)
 	}
@@ -141,8 +141,8 @@ func TestOfferless(t *testing.T) {
 func TestBadReinvite(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
-	for _, body := range []string{"nonsense", offer("224.0.0.1", 40000), strings.Replace(offer("127.0.0.1", 4000), "8 0 101", "18", 1)} {
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
+	for _, body := range []string{"nonsense", offer("224.0.0.1", 4000), strings.Replace(offer("127.0.0.1", 4000), "8 0 101", "18", 1)} {
 		c.seq++
 		u.send(c.inDialog("INVITE", c.seq, "", body))
 		m := u.want(488)
@@ -167,9 +167,9 @@ func viaBranch(m *msg) string {
 func TestReinviteUnconfirmed(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.T1 = 10 * time.Millisecond }, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	c.seq++
-	u.send(c.inDialog("INVITE", c.seq, "", offer("127.0.0.1", 40000)))
+	u.send(c.inDialog("INVITE", c.seq, "", offer("127.0.0.1", 4000)))
 	u.wantRequest("BYE")
 	if e := ended(t, l); e.Reason != telephony.ReasonNoACK {
 		t.Errorf("end %+v", e)
@@ -180,9 +180,9 @@ func TestReinviteUnconfirmed(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u, other := r.ua(), r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	c.seq++
-	text := c.inDialog("UPDATE", c.seq, "", offer("127.0.0.1", 40000, "a=sendonly"))
+	text := c.inDialog("UPDATE", c.seq, "", offer("127.0.0.1", 4000, "a=sendonly"))
 	u.send(strings.Replace(text, "<sip:peer@"+u.local(), "<sip:peer@"+other.local(), 1))
 	if ok := u.want(200); !strings.Contains(ok.body, "a=recvonly") || !l.Held() {
 		t.Errorf("UPDATE answered %q", ok.body)
@@ -197,7 +197,7 @@ func TestRecordRoute(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u, proxy := r.ua(), r.ua()
 	route := "<sip:" + proxy.local() + ";lr>"
-	c, l, ok := r.answered(u, "Record-Route: "+route+", <sip:second.example.com;lr>\r\n", offer("127.0.0.1", 40000))
+	c, l, ok := r.answered(u, "Record-Route: "+route+", <sip:second.example.com;lr>\r\n", offer("127.0.0.1", 4000))
 	if strings.Join(ok.head["record-route"], ", ") != route+", <sip:second.example.com;lr>" {
 		t.Errorf("Record-Route in 200: %q", ok.head["record-route"])
 	}
@@ -215,7 +215,7 @@ func TestRecordRoute(t *testing.T) {
 func TestStrictRoute(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u, proxy := r.ua(), r.ua()
-	_, l, _ := r.answered(u, "Record-Route: <sip:old@"+proxy.local()+">\r\n", offer("127.0.0.1", 40000))
+	_, l, _ := r.answered(u, "Record-Route: <sip:old@"+proxy.local()+">\r\n", offer("127.0.0.1", 4000))
 	l.Hangup(telephony.CauseNormal)
 	bye := proxy.wantRequest("BYE")
 	if !strings.Contains(bye.start, "sip:old@"+proxy.local()) || !strings.Contains(bye.h("Route"), "sip:peer@"+u.local()) {
@@ -229,7 +229,7 @@ func TestStrictRoute(t *testing.T) {
 func TestMediaTimeout(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MediaTimeout = 200 * time.Millisecond }, nil, loopTrunk())
 	u := r.ua()
-	_, l, _ := r.answered(u, "", offer("127.0.0.1", 40000, "a=recvonly"))
+	_, l, _ := r.answered(u, "", offer("127.0.0.1", 4000, "a=recvonly"))
 	bye := u.recv(500 * time.Millisecond) // it sends nothing by agreement
 	if bye != nil {
 		t.Fatalf("%q while nothing was to come", bye.start)
@@ -238,7 +238,7 @@ func TestMediaTimeout(t *testing.T) {
 	ended(t, l)
 
 	u = r.ua()
-	_, l, _ = r.answered(u, "", offer("127.0.0.1", 40000))
+	_, l, _ = r.answered(u, "", offer("127.0.0.1", 4000))
 	bye = u.wantRequest("BYE")
 	if e := ended(t, l); e.Reason != telephony.ReasonMediaTimeout || e.Result != telephony.ResultUpstream {
 		t.Errorf("end %+v", e)
@@ -246,11 +246,11 @@ func TestMediaTimeout(t *testing.T) {
 	u.reply(bye, 200, "", "", "")
 
 	u = r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000, "a=sendonly"))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000, "a=sendonly"))
 	if m := u.recv(500 * time.Millisecond); m != nil {
 		t.Fatalf("%q on hold", m.start)
 	}
-	c.reinvite(t, offer("127.0.0.1", 40000), "") // resumed: silence counts again
+	c.reinvite(t, offer("127.0.0.1", 4000), "") // resumed: silence counts again
 	u.wantRequest("BYE")
 	if e := ended(t, l); e.Reason != telephony.ReasonMediaTimeout {
 		t.Errorf("end %+v", e)
@@ -263,7 +263,7 @@ func TestSessionTimer(t *testing.T) {
 	t.Run("we refresh by UPDATE", func(t *testing.T) {
 		r := newRig(t, short, nil, loopTrunk())
 		u := r.ua()
-		_, l, ok := r.answered(u, "Supported: timer\r\nAllow: INVITE, ACK, BYE, UPDATE\r\nSession-Expires: 2;refresher=uas\r\n", offer("127.0.0.1", 40000))
+		_, l, ok := r.answered(u, "Supported: timer\r\nAllow: INVITE, ACK, BYE, UPDATE\r\nSession-Expires: 2;refresher=uas\r\n", offer("127.0.0.1", 4000))
 		if ok.h("Session-Expires") != "2;refresher=uas" || ok.h("Require") != "timer" {
 			t.Errorf("200: %q %q", ok.h("Session-Expires"), ok.h("Require"))
 		}
@@ -283,7 +283,7 @@ func TestSessionTimer(t *testing.T) {
 	t.Run("we refresh by re-INVITE", func(t *testing.T) {
 		r := newRig(t, short, nil, loopTrunk())
 		u := r.ua()
-		_, l, ok := r.answered(u, "", offer("127.0.0.1", 40000)) // knows no timers
+		_, l, ok := r.answered(u, "", offer("127.0.0.1", 4000)) // knows no timers
 		if ok.h("Session-Expires") != "" || ok.h("Require") != "" {
 			t.Errorf("200 speaks of timers: %+v", ok.head)
 		}
@@ -291,7 +291,7 @@ func TestSessionTimer(t *testing.T) {
 		if inv.body != ok.body {
 			t.Errorf("refresh offers %q, was %q", inv.body, ok.body)
 		}
-		u.reply(inv, 200, "", "", offer("127.0.0.1", 40000))
+		u.reply(inv, 200, "", "", offer("127.0.0.1", 4000))
 		if ack := u.wantRequest("ACK"); !strings.HasSuffix(ack.h("CSeq"), "ACK") {
 			t.Error(ack)
 		}
@@ -301,7 +301,7 @@ func TestSessionTimer(t *testing.T) {
 	t.Run("peer refreshes, then not", func(t *testing.T) {
 		r := newRig(t, short, nil, loopTrunk())
 		u := r.ua()
-		c, l, ok := r.answered(u, "Supported: timer\r\nSession-Expires: 2;refresher=uac\r\n", offer("127.0.0.1", 40000))
+		c, l, ok := r.answered(u, "Supported: timer\r\nSession-Expires: 2;refresher=uac\r\n", offer("127.0.0.1", 4000))
 		if ok.h("Session-Expires") != "2;refresher=uac" {
 			t.Errorf("200: %q", ok.h("Session-Expires"))
 		}
@@ -325,10 +325,10 @@ func TestSessionTimer(t *testing.T) {
 func TestGlare(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MinSE, c.SessionExpires = time.Second, 2*time.Second }, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	ours := u.wantRequest("INVITE")
 	c.seq++
-	u.send(c.inDialog("INVITE", c.seq, "", offer("127.0.0.1", 40000)))
+	u.send(c.inDialog("INVITE", c.seq, "", offer("127.0.0.1", 4000)))
 	u.want(491)
 	u.reply(ours, 491, "", "", "")
 	again := u.wantRequest("INVITE")

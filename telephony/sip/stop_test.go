@@ -15,8 +15,8 @@ import (
 func TestStop(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	up, ringing, out := r.ua(), r.ua(), r.ua()
-	_, l1, _ := r.answered(up, "", offer("127.0.0.1", 40000))
-	ringing.call("100", "", offer("127.0.0.1", 40000))
+	_, l1, _ := r.answered(up, "", offer("127.0.0.1", 4000))
+	ringing.call("100", "", offer("127.0.0.1", 4000))
 	l2 := r.leg()
 	ch := r.dial(context.Background(), Dial{To: "sip:bob@" + out.local()})
 	out.reply(out.wantRequest("INVITE"), 180, "x", "", "")
@@ -48,12 +48,12 @@ func TestStop(t *testing.T) {
 func TestStopWaits(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	stopped := make(chan error, 1)
 	go func() { stopped <- r.s.Stop(context.Background()) }()
 	waitFor(t, func() bool { return r.s.draining.Load() })
 	other := r.ua()
-	other.call("100", "", offer("127.0.0.1", 40000))
+	other.call("100", "", offer("127.0.0.1", 4000))
 	other.want(503)
 	c.bye()
 	u.want(200)
@@ -81,7 +81,7 @@ func (noPorts) Open() (*media.Socket, error) { return nil, errors.New("all taken
 func TestNoPorts(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Sockets = noPorts{} }, nil, loopTrunk())
 	u := r.ua()
-	u.call("100", "", offer("127.0.0.1", 40000))
+	u.call("100", "", offer("127.0.0.1", 4000))
 	if m := u.want(503); m.h("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
@@ -113,7 +113,7 @@ func TestZombies(t *testing.T) {
 			return len(r.s.dialogs.legs) == 0 && len(r.s.tx.server) == 0 && len(r.s.tx.client) == 0
 		})
 	}
-	body := offer("127.0.0.1", 40000)
+	body := offer("127.0.0.1", 4000)
 	u := r.ua()
 	u.call("100", "", body)
 	l := r.leg()
@@ -133,14 +133,14 @@ func TestZombies(t *testing.T) {
 	_, l, _ = r.answered(r.ua(), "", body)
 	gone("talking, no media", l)
 
-	_, l, _ = r.answered(r.ua(), "", offer("127.0.0.1", 40000, "a=inactive"))
+	_, l, _ = r.answered(r.ua(), "", offer("127.0.0.1", 4000, "a=inactive"))
 	l.Hangup(telephony.CauseNormal)
 	gone("BYE unanswered", l)
 
 	u = r.ua()
-	c, l, _ = r.answered(u, "", offer("127.0.0.1", 40000, "a=inactive"))
+	c, l, _ = r.answered(u, "", offer("127.0.0.1", 4000, "a=inactive"))
 	c.seq++
-	u.send(c.inDialog("INVITE", c.seq, "", offer("127.0.0.1", 40000, "a=inactive")))
+	u.send(c.inDialog("INVITE", c.seq, "", offer("127.0.0.1", 4000, "a=inactive")))
 	gone("re-INVITE, no ACK", l)
 
 	for what, code := range map[string]int{"INVITE unanswered": 0, "ringing": 180, "answered, then silent": 200} {
@@ -205,7 +205,7 @@ func TestKeys(t *testing.T) {
 // TestDigitsOverflow drops the oldest key and counts it.
 func TestDigitsOverflow(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
-	_, l, _ := r.answered(r.ua(), "", offer("127.0.0.1", 40000))
+	_, l, _ := r.answered(r.ua(), "", offer("127.0.0.1", 4000))
 	for i := range 40 {
 		l.pushDigit(telephony.Digit{Key: byte('0' + i%10)})
 	}

@@ -61,7 +61,7 @@ func TestDialAnswered(t *testing.T) {
 		for range 15 { // sipgo's own loop gives up after ten
 			u.reply(inv, 180, "callee", "", "")
 		}
-		u.reply(inv, 200, "callee", "", strings.Replace(offer("127.0.0.1", 40000), "8 0 101", first+" 101", 1))
+		u.reply(inv, 200, "callee", "", strings.Replace(offer("127.0.0.1", 4000), "8 0 101", first+" 101", 1))
 		ack := u.wantRequest("ACK")
 		d := got(t, ch)
 		if d.err != nil {
@@ -70,11 +70,11 @@ func TestDialAnswered(t *testing.T) {
 		if len(rang) != 1 || !d.leg.Answered() || d.leg.Law() != law || ack.tag("To") != "callee" {
 			t.Errorf("rang %d, law %v, ack %+v", len(rang), d.leg.Law(), ack)
 		}
-		u.reply(inv, 200, "callee", "", offer("127.0.0.1", 40000)) // our ACK was lost
+		u.reply(inv, 200, "callee", "", offer("127.0.0.1", 4000)) // our ACK was lost
 		if again := u.wantRequest("ACK"); again.h("CSeq") != ack.h("CSeq") {
 			t.Errorf("second ACK %q", again.h("CSeq"))
 		}
-		u.reply(inv, 200, "fork", "", offer("127.0.0.1", 40000)) // another branch answered as well
+		u.reply(inv, 200, "fork", "", offer("127.0.0.1", 4000)) // another branch answered as well
 		u.wantRequest("ACK")
 		if bye := u.wantRequest("BYE"); bye.tag("To") != "fork" {
 			t.Errorf("BYE to %q", bye.tag("To"))
@@ -187,7 +187,7 @@ func TestDialCancel(t *testing.T) {
 		<-rang
 		cancel()
 		u.wantRequest("CANCEL")
-		u.reply(inv, 200, "x", "", offer("127.0.0.1", 40000))
+		u.reply(inv, 200, "x", "", offer("127.0.0.1", 4000))
 		u.wantRequest("ACK")
 		u.reply(u.wantRequest("BYE"), 200, "", "", "")
 		if d := got(t, ch); !errors.Is(d.err, context.Canceled) {
@@ -243,7 +243,7 @@ func TestTrunkDigest(t *testing.T) {
 	if !ok || c["uri"] != uri || c["response"] != digestResponse(md5hex("acc:prov:pw"), "INVITE", c) || viaBranch(second) == viaBranch(inv) {
 		t.Fatalf("credentials %v for %q", c, uri)
 	}
-	u.reply(second, 200, "x", "", offer("127.0.0.1", 40000))
+	u.reply(second, 200, "x", "", offer("127.0.0.1", 4000))
 	u.wantRequest("ACK")
 	d := got(t, ch)
 	if d.err != nil {
@@ -309,7 +309,7 @@ func TestDialOverTCP(t *testing.T) {
 	u.want(200)
 	ch := r.dial(context.Background(), Dial{To: "sip:bob@" + u.local() + ";transport=tcp"})
 	inv := u.wantRequest("INVITE")
-	u.reply(inv, 200, "x", "", offer("127.0.0.1", 40000))
+	u.reply(inv, 200, "x", "", offer("127.0.0.1", 4000))
 	u.wantRequest("ACK")
 	d := got(t, ch)
 	if d.err != nil {

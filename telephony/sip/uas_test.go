@@ -22,7 +22,7 @@ func TestCall(t *testing.T) {
 				if proto == "tcp" {
 					u = r.tcpUA()
 				}
-				c := u.call("100", "", offer("127.0.0.1", 40000))
+				c := u.call("100", "", offer("127.0.0.1", 4000))
 				u.want(100)
 				l := r.leg()
 				if err := l.Progress(context.Background()); err != nil {
@@ -86,7 +86,7 @@ func TestRefuse(t *testing.T) {
 		telephony.CauseOverload: 503, telephony.CauseTimeout: 408, telephony.CauseServerError: 500,
 	} {
 		u := r.ua()
-		body := offer("127.0.0.1", 40000)
+		body := offer("127.0.0.1", 4000)
 		c := u.call("100", "", body)
 		l := r.leg()
 		u.send(c.inviteText("", body)) // repeated while it rings
@@ -119,7 +119,7 @@ func TestRefuse(t *testing.T) {
 func TestMerged(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	body := offer("127.0.0.1", 40000)
+	body := offer("127.0.0.1", 4000)
 	c := u.call("100", "", body)
 	r.leg()
 	c.branch = "z9hG4bK" + token(6)
@@ -139,7 +139,7 @@ func TestCancel(t *testing.T) {
 		"elsewhere": {"Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n", telephony.ReasonAnsweredElse},
 	} {
 		u := r.ua()
-		c := u.call("100", "", offer("127.0.0.1", 40000))
+		c := u.call("100", "", offer("127.0.0.1", 4000))
 		l := r.leg()
 		if err := l.Ringing(context.Background()); err != nil {
 			t.Fatal(err)
@@ -165,7 +165,7 @@ func TestCancel(t *testing.T) {
 func TestCancelAfterAnswer(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c := u.call("100", "", offer("127.0.0.1", 40000))
+	c := u.call("100", "", offer("127.0.0.1", 4000))
 	l := r.leg()
 	errs := make(chan error, 1)
 	go func() { errs <- l.Answer(context.Background()) }()
@@ -190,7 +190,7 @@ func TestCancelAfterAnswer(t *testing.T) {
 func TestNoACK(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.T1 = 10 * time.Millisecond }, nil, loopTrunk())
 	u := r.ua()
-	u.call("100", "", offer("127.0.0.1", 40000))
+	u.call("100", "", offer("127.0.0.1", 4000))
 	l := r.leg()
 	if err := l.Answer(context.Background()); !errors.Is(err, telephony.ErrLegEnded) {
 		t.Fatalf("answer: %v", err)
@@ -220,7 +220,7 @@ func TestNoACK(t *testing.T) {
 func TestByeWhileRinging(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c := u.call("100", "", offer("127.0.0.1", 40000))
+	c := u.call("100", "", offer("127.0.0.1", 4000))
 	l := r.leg()
 	_ = l.Ringing(context.Background())
 	c.learn(u.want(180)).bye()
@@ -241,12 +241,12 @@ func TestByeWhileRinging(t *testing.T) {
 func TestHandlerReturns(t *testing.T) {
 	r := newRig(t, nil, func(ctx context.Context, l *Leg) {}, loopTrunk())
 	u := r.ua()
-	u.call("100", "", offer("127.0.0.1", 40000))
+	u.call("100", "", offer("127.0.0.1", 4000))
 	u.want(480)
 
 	p := newRig(t, nil, func(ctx context.Context, l *Leg) { panic("bug") }, loopTrunk())
 	u = p.ua()
-	u.call("100", "", offer("127.0.0.1", 40000))
+	u.call("100", "", offer("127.0.0.1", 4000))
 	u.want(500)
 	u.ping()
 	if n := p.metric("hotline_sip_panics_total"); n != 1 {
@@ -260,9 +260,9 @@ func TestOverload(t *testing.T) {
 	tr := loopTrunk()
 	r := newRig(t, func(c *Config) { c.MaxCalls = 1 }, nil, tr)
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	u2 := r.ua()
-	u2.call("100", "", offer("127.0.0.1", 40000))
+	u2.call("100", "", offer("127.0.0.1", 4000))
 	if ra := u2.want(503).h("Retry-After"); ra == "" {
 		t.Error("no Retry-After")
 	}
@@ -270,13 +270,13 @@ func TestOverload(t *testing.T) {
 	u.want(200)
 	ended(t, l)
 	r.s.SetDraining(true)
-	u2.call("100", "", offer("127.0.0.1", 40000))
+	u2.call("100", "", offer("127.0.0.1", 4000))
 	u2.want(503)
 	if u2.ping().code() != 503 {
 		t.Error("OPTIONS while draining says all is well")
 	}
 	r.s.SetDraining(false)
-	u2.call("100", "", offer("127.0.0.1", 40000))
+	u2.call("100", "", offer("127.0.0.1", 4000))
 	r.leg()
 }
 
@@ -285,19 +285,19 @@ func TestRefusedBeforeALeg(t *testing.T) {
 	off.Name, off.Enabled, off.CIDRs = "off", false, []netip.Prefix{netip.MustParsePrefix("127.0.0.9/32")}
 	r := newRig(t, func(c *Config) { c.Accepts = func(n, trunk string) bool { return n == "100" && trunk == "loop" } }, nil, loopTrunk(), off)
 	u := r.ua()
-	u.call("999", "", offer("127.0.0.1", 40000))
+	u.call("999", "", offer("127.0.0.1", 4000))
 	u.want(404)
 	u.call("100", "", "v=0\r\nm=audio 4000 RTP/AVP 18\r\nc=IN IP4 127.0.0.1\r\n")
 	u.want(488)
-	u.call("100", "", offer("0.0.0.0", 40000))
+	u.call("100", "", offer("0.0.0.0", 4000))
 	u.want(488)
-	u.call("100", "", offer("239.1.1.1", 40000))
+	u.call("100", "", offer("239.1.1.1", 4000))
 	u.want(488)
-	u.call("100", "Require: 100rel\r\n", offer("127.0.0.1", 40000))
+	u.call("100", "Require: 100rel\r\n", offer("127.0.0.1", 4000))
 	if m := u.want(420); m.h("Unsupported") != "100rel" {
 		t.Errorf("Unsupported: %q", m.h("Unsupported"))
 	}
-	u.call("100", "Supported: timer\r\nSession-Expires: 30\r\n", offer("127.0.0.1", 40000))
+	u.call("100", "Supported: timer\r\nSession-Expires: 30\r\n", offer("127.0.0.1", 4000))
 	if m := u.want(422); m.h("Min-SE") != "90" {
 		t.Errorf("Min-SE: %q", m.h("Min-SE"))
 	}
@@ -308,7 +308,7 @@ func TestRefusedBeforeALeg(t *testing.T) {
 		}
 	}
 	d := r.uaFrom("127.0.0.9")
-	d.call("100", "", offer("127.0.0.1", 40000))
+	d.call("100", "", offer("127.0.0.1", 4000))
 	d.want(403)
 	u.ping()
 	r.noLeg()
@@ -318,7 +318,7 @@ func TestRefusedBeforeALeg(t *testing.T) {
 func TestOrder(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	keys := "123456789*0#ABCD"
 	for i := range len(keys) {
 		c.seq++
@@ -342,7 +342,7 @@ func TestOrder(t *testing.T) {
 func TestCSeq(t *testing.T) {
 	r := newRig(t, nil, nil, loopTrunk())
 	u := r.ua()
-	c, l, _ := r.answered(u, "", offer("127.0.0.1", 40000))
+	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	c.seq = 10
 	u.send(c.inDialog("OPTIONS", 10, "", ""))
 	u.want(200)
