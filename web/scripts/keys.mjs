@@ -64,5 +64,10 @@ export function allKeys(dir) {
 if (process.argv[1]?.endsWith('keys.mjs')) {
   const { keys, prefixes } = allKeys(new URL('../src', import.meta.url).pathname);
   console.log([...keys].sort().join('\n'));
-  console.log([...prefixes].sort().map((p) => `${p}*`).join('\n'));
+  console.log(
+    [...prefixes]
+      .sort()
+      .map((p) => `${p}*`)
+      .join('\n'),
+  );
 }

@@ -1,5 +1,5 @@
-import { useQuery } from '@tanstack/react-query';
 import { IconAlertTriangle, IconCircleCheck, IconCircleX, IconSitemap } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { flowsQuery } from '~/api/queries';
 import type { FlowInfo } from '~/api/types';
@@ -36,14 +36,19 @@ function Flow({ flow: f }: { flow: FlowInfo }) {
     <section className={uiCss.card}>
       <div className={uiCss.cardHead} style={{ flexWrap: 'wrap' }}>
         <h2>
-          {local(f.title, f.id)} <span className="dim" style={{ fontWeight: 500 }}>{f.id}</span>
+          {local(f.title, f.id)}{' '}
+          <span className="dim" style={{ fontWeight: 500 }}>
+            {f.id}
+          </span>
         </h2>
         {(f.languages ?? []).map((l) => (
           <Pill key={l} tone="neutral">
             {t(`lang.${l}`, { defaultValue: l.toUpperCase() })}
           </Pill>
         ))}
-        <Pill tone={f.live_callers > 0 ? 'blue' : 'neutral'}>{t('admin.flows.callers', { count: f.live_callers })}</Pill>
+        {f.live_callers > 0 ? (
+          <Pill tone="blue">{t('admin.flows.callers', { count: f.live_callers })}</Pill>
+        ) : null}
         {problems.length === 0 ? (
           <Pill tone="green" icon={IconCircleCheck}>
             {t('admin.flows.good')}
@@ -60,7 +65,15 @@ function Flow({ flow: f }: { flow: FlowInfo }) {
         </div>
         {problems.map((p) => (
           <div key={`${p.file}:${p.line}:${p.code}:${p.node ?? ''}`} className={css.problem}>
-            <span style={{ color: p.severity === 'error' ? 'var(--t-red-solid)' : 'var(--t-amber-solid)', lineHeight: 0, paddingTop: 2 }} role="img" aria-label={t(`admin.flows.${p.severity === 'error' ? 'error' : 'warning'}`)}>
+            <span
+              style={{
+                color: p.severity === 'error' ? 'var(--t-red-solid)' : 'var(--t-amber-solid)',
+                lineHeight: 0,
+                paddingTop: 2,
+              }}
+              role="img"
+              aria-label={t(`admin.flows.${p.severity === 'error' ? 'error' : 'warning'}`)}
+            >
               {p.severity === 'error' ? <IconCircleX size={18} /> : <IconAlertTriangle size={18} />}
             </span>
             <div>

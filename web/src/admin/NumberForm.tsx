@@ -1,6 +1,6 @@
 import { Button, Group, NumberInput, SegmentedControl, Select, Stack, TextInput } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconTrash } from '@tabler/icons-react';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { del, newKey, patch, post } from '~/api/client';
@@ -12,7 +12,15 @@ import { toastError } from '~/ui/toast';
 import { EditorFoot } from './parts';
 
 /** Where the calls of one number go: through a menu, or straight into a queue. */
-export function NumberForm({ number, onDone, onClose }: { number: PhoneNumber | null; onDone: () => void; onClose: () => void }) {
+export function NumberForm({
+  number,
+  onDone,
+  onClose,
+}: {
+  number: PhoneNumber | null;
+  onDone: () => void;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const flows = useQuery(flowsQuery);
   const queues = useQuery(queuesQuery);
@@ -67,7 +75,11 @@ export function NumberForm({ number, onDone, onClose }: { number: PhoneNumber | 
             onChange={(e) => setF({ ...f, number: e.currentTarget.value })}
           />
         )}
-        <TextInput label={t('admin.numbers.label')} value={f.label} onChange={(e) => setF({ ...f, label: e.currentTarget.value })} />
+        <TextInput
+          label={t('admin.numbers.label')}
+          value={f.label}
+          onChange={(e) => setF({ ...f, label: e.currentTarget.value })}
+        />
         <SegmentedControl
           aria-label={t('admin.numbers.goes')}
           value={to}
@@ -81,7 +93,10 @@ export function NumberForm({ number, onDone, onClose }: { number: PhoneNumber | 
           <Select
             required
             label={t('admin.numbers.flow')}
-            data={(flows.data ?? []).map((x) => ({ value: x.id, label: `${local(x.title, x.id)} (${x.id})` }))}
+            data={(flows.data ?? []).map((x) => ({
+              value: x.id,
+              label: `${local(x.title, x.id)} (${x.id})`,
+            }))}
             value={f.flow || null}
             error={errors.flow}
             onChange={(v) => setF({ ...f, flow: v ?? '' })}
@@ -105,13 +120,23 @@ export function NumberForm({ number, onDone, onClose }: { number: PhoneNumber | 
         />
         {number ? (
           <Group>
-            <Button variant="subtle" color="red" leftSection={<IconTrash size={16} />} loading={remove.isPending} onClick={() => remove.mutate()}>
+            <Button
+              variant="subtle"
+              color="red"
+              leftSection={<IconTrash size={16} />}
+              loading={remove.isPending}
+              onClick={() => remove.mutate()}
+            >
               {t('admin.numbers.delete')}
             </Button>
           </Group>
         ) : null}
       </Stack>
-      <EditorFoot busy={save.isPending} disabled={(!number && !f.number.trim()) || (to === 'flow' ? !f.flow : !f.queue)} onClose={onClose} />
+      <EditorFoot
+        busy={save.isPending}
+        disabled={(!number && !f.number.trim()) || (to === 'flow' ? !f.flow : !f.queue)}
+        onClose={onClose}
+      />
     </form>
   );
 }

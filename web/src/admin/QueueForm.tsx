@@ -1,8 +1,8 @@
 // Every setting of a queue with what it does and what is usual.
 
 import { Button, Group, NumberInput, Select, TextInput } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconTrash } from '@tabler/icons-react';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { del, newKey, patch, post } from '~/api/client';
@@ -42,7 +42,10 @@ export const QUEUE_DEFAULTS: Values = {
 
 type NumberField = { [K in keyof Values]: Values[K] extends number ? K : never }[keyof Values];
 
-const NUMBERS: Record<'offer' | 'wait' | 'announce' | 'record' | 'goal', { key: NumberField; max: number; unit?: 's' | 'pct' | 'days' }[]> = {
+const NUMBERS: Record<
+  'offer' | 'wait' | 'announce' | 'record' | 'goal',
+  { key: NumberField; max: number; unit?: 's' | 'pct' | 'days' }[]
+> = {
   offer: [
     { key: 'ring_timeout_s', max: 120, unit: 's' },
     { key: 'wrapup_s', max: 900, unit: 's' },
@@ -69,7 +72,15 @@ const NUMBERS: Record<'offer' | 'wait' | 'announce' | 'record' | 'goal', { key: 
 const POLICIES = ['voicemail', 'callback', 'hangup'];
 const STRATEGIES = ['longest_idle', 'priority', 'skills'];
 
-export function QueueForm({ queue, onDone, onClose }: { queue: QueueSettings | null; onDone: () => void; onClose: () => void }) {
+export function QueueForm({
+  queue,
+  onDone,
+  onClose,
+}: {
+  queue: QueueSettings | null;
+  onDone: () => void;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const teams = useQuery(teamsQuery);
   const [key] = useState(newKey);
@@ -78,7 +89,9 @@ export function QueueForm({ queue, onDone, onClose }: { queue: QueueSettings | n
   const set = (next: Partial<Values>) => setF((v) => ({ ...v, ...next }));
   const save = useMutation({
     mutationFn: () => {
-      const body = Object.fromEntries((Object.keys(QUEUE_DEFAULTS) as (keyof Values)[]).map((k) => [k, f[k]]));
+      const body = Object.fromEntries(
+        (Object.keys(QUEUE_DEFAULTS) as (keyof Values)[]).map((k) => [k, f[k]]),
+      );
       if (!queue) return post<QueueSettings>('/queues', body, key);
       delete body.key;
       return patch<QueueSettings>(`/queues/${queue.key}`, body, queue.version);
@@ -88,9 +101,14 @@ export function QueueForm({ queue, onDone, onClose }: { queue: QueueSettings | n
       if (Object.keys(fieldErrors(err)).length === 0) toastError(err);
     },
   });
-  const remove = useMutation({ mutationFn: () => del(`/queues/${queue?.key}`), onSuccess: onDone, onError: toastError });
+  const remove = useMutation({
+    mutationFn: () => del(`/queues/${queue?.key}`),
+    onSuccess: onDone,
+    onError: toastError,
+  });
   const errors = fieldErrors(save.error);
-  const unit = (u?: 's' | 'pct' | 'days') => (u === 's' ? ` ${t('unit.sec')}` : u === 'pct' ? ' %' : u === 'days' ? ` ${t('unit.days')}` : '');
+  const unit = (u?: 's' | 'pct' | 'days') =>
+    u === 's' ? ` ${t('unit.sec')}` : u === 'pct' ? ' %' : u === 'days' ? ` ${t('unit.days')}` : '';
   const numbers = (group: keyof typeof NUMBERS) =>
     NUMBERS[group].map((n) => (
       <NumberInput
@@ -111,7 +129,10 @@ export function QueueForm({ queue, onDone, onClose }: { queue: QueueSettings | n
     return (
       <Select
         label={t(`admin.queues.f.${k}`)}
-        data={all.map((value) => ({ value, label: t(`admin.queues.policy.${value}`, { defaultValue: value }) }))}
+        data={all.map((value) => ({
+          value,
+          label: t(`admin.queues.policy.${value}`, { defaultValue: value }),
+        }))}
         value={f[k] || null}
         error={errors[k]}
         onChange={(v) => v && set({ [k]: v })}
@@ -128,7 +149,14 @@ export function QueueForm({ queue, onDone, onClose }: { queue: QueueSettings | n
     >
       <h3 className={css.formTitle}>{t('admin.queues.g.about')}</h3>
       <div className={css.grid}>
-        <TextInput required data-autofocus label={t('admin.queues.f.name')} value={f.name} error={errors.name} onChange={(e) => set({ name: e.currentTarget.value })} />
+        <TextInput
+          required
+          data-autofocus
+          label={t('admin.queues.f.name')}
+          value={f.name}
+          error={errors.name}
+          onChange={(e) => set({ name: e.currentTarget.value })}
+        />
         {queue ? null : (
           <TextInput
             required
@@ -170,7 +198,13 @@ export function QueueForm({ queue, onDone, onClose }: { queue: QueueSettings | n
       <h3 className={css.formTitle}>{t('admin.queues.g.announce')}</h3>
       <div className={css.grid}>
         {numbers('announce')}
-        <TextInput label={t('admin.queues.f.moh')} description={t('admin.queues.h.moh')} value={f.moh} error={errors.moh} onChange={(e) => set({ moh: e.currentTarget.value })} />
+        <TextInput
+          label={t('admin.queues.f.moh')}
+          description={t('admin.queues.h.moh')}
+          value={f.moh}
+          error={errors.moh}
+          onChange={(e) => set({ moh: e.currentTarget.value })}
+        />
       </div>
       <h3 className={css.formTitle}>{t('admin.queues.g.record')}</h3>
       <div className={css.grid}>

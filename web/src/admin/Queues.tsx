@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
+import { IconPlayerRecord, IconPlus, IconUsersGroup } from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconPlus, IconPlayerRecord, IconUsersGroup } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { queuesQuery } from '~/api/queries';
@@ -31,7 +31,11 @@ export function QueuesPage() {
       <TableCard
         query={queues}
         label={t('admin.nav.queues')}
-        empty={queues.data?.length === 0 ? <Empty icon={IconUsersGroup} title={t('admin.queues.none')} text={t('admin.queues.noneText')} /> : undefined}
+        empty={
+          queues.data?.length === 0 ? (
+            <Empty icon={IconUsersGroup} title={t('admin.queues.none')} text={t('admin.queues.noneText')} />
+          ) : undefined
+        }
       >
         <thead>
           <tr>
@@ -59,7 +63,9 @@ export function QueuesPage() {
               <td>{q.team}</td>
               <td className={uiCss.num}>{s(q.ring_timeout_s || 20)}</td>
               <td className={uiCss.num}>{s(q.wrapup_s)}</td>
-              <td className="tnum">{t('admin.queues.goalValue', { pct: q.sl_target || 80, s: q.sl_threshold_s || 20 })}</td>
+              <td className="tnum">
+                {t('admin.queues.goalValue', { pct: q.sl_target || 80, s: q.sl_threshold_s || 20 })}
+              </td>
               <td>
                 {q.record === 'never' ? (
                   <Pill tone="neutral" icon={IconPlayerRecord}>
@@ -75,7 +81,11 @@ export function QueuesPage() {
           ))}
         </tbody>
       </TableCard>
-      <Editor opened={editing !== null} onClose={() => setEditing(null)} title={current ? current.name || current.key : t('admin.queues.add')}>
+      <Editor
+        opened={editing !== null}
+        onClose={() => setEditing(null)}
+        title={current ? current.name || current.key : t('admin.queues.add')}
+      >
         <QueueForm queue={current} onDone={done} onClose={() => setEditing(null)} />
       </Editor>
     </div>

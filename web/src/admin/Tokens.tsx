@@ -1,6 +1,6 @@
 import { ActionIcon, Button, Checkbox, Group, Modal, Select, Stack, TextInput } from '@mantine/core';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconKey, IconPlus, IconTrash } from '@tabler/icons-react';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { del, newKey, post } from '~/api/client';
@@ -12,7 +12,16 @@ import { Empty, PageHead, uiCss, When } from '~/ui/bits';
 import { toastError } from '~/ui/toast';
 import { Secret, TableCard } from './parts';
 
-const SCOPES = ['tickets:read', 'tickets:write', 'calls:read', 'calls:write', 'recordings:read', 'live:read', 'phone', 'admin'];
+const SCOPES = [
+  'tickets:read',
+  'tickets:write',
+  'calls:read',
+  'calls:write',
+  'recordings:read',
+  'live:read',
+  'phone',
+  'admin',
+];
 
 export function TokensPage() {
   const { t } = useTranslation();
@@ -40,7 +49,11 @@ export function TokensPage() {
       <TableCard
         query={tokens}
         label={t('admin.nav.tokens')}
-        empty={tokens.data?.length === 0 ? <Empty icon={IconKey} title={t('admin.tokens.none')} text={t('admin.tokens.noneText')} /> : undefined}
+        empty={
+          tokens.data?.length === 0 ? (
+            <Empty icon={IconKey} title={t('admin.tokens.none')} text={t('admin.tokens.noneText')} />
+          ) : undefined
+        }
       >
         <thead>
           <tr>
@@ -57,11 +70,22 @@ export function TokensPage() {
             <tr key={x.id}>
               <td style={{ fontWeight: 600 }}>{x.name}</td>
               <td>{x.login}</td>
-              <td>{x.scopes.map((s) => t(`scope.${s.replace(':', '_')}`, { defaultValue: s })).join(', ')}</td>
-              <td>{x.last_used_at ? <When at={x.last_used_at}>{ago(x.last_used_at)}</When> : t('admin.tokens.never')}</td>
+              <td>
+                {x.scopes.map((s) => t(`scope.${s.replace(':', '_')}`, { defaultValue: s })).join(', ')}
+              </td>
+              <td>
+                {x.last_used_at ? (
+                  <When at={x.last_used_at}>{ago(x.last_used_at)}</When>
+                ) : (
+                  t('admin.tokens.never')
+                )}
+              </td>
               <td>{x.expires_at ? full(x.expires_at) : t('admin.tokens.noEnd')}</td>
               <td>
-                <ActionIcon aria-label={t('admin.tokens.remove', { name: x.name })} onClick={() => setRemoving(x)}>
+                <ActionIcon
+                  aria-label={t('admin.tokens.remove', { name: x.name })}
+                  onClick={() => setRemoving(x)}
+                >
                   <IconTrash size={17} />
                 </ActionIcon>
               </td>
@@ -80,7 +104,12 @@ export function TokensPage() {
           />
         ) : null}
       </Modal>
-      <Modal opened={secret !== ''} onClose={() => setSecret('')} title={t('admin.tokens.made')} closeOnClickOutside={false}>
+      <Modal
+        opened={secret !== ''}
+        onClose={() => setSecret('')}
+        title={t('admin.tokens.made')}
+        closeOnClickOutside={false}
+      >
         <Stack gap="md">
           <span>{t('admin.secretOnce')}</span>
           <Secret value={secret} />
@@ -89,14 +118,23 @@ export function TokensPage() {
           </Group>
         </Stack>
       </Modal>
-      <Modal opened={removing !== null} onClose={() => setRemoving(null)} title={t('admin.tokens.removeTitle')} size="sm">
+      <Modal
+        opened={removing !== null}
+        onClose={() => setRemoving(null)}
+        title={t('admin.tokens.removeTitle')}
+        size="sm"
+      >
         <Stack gap="md">
           <span>{t('admin.tokens.removeText', { name: removing?.name ?? '' })}</span>
           <Group justify="flex-end">
             <Button variant="default" data-autofocus onClick={() => setRemoving(null)}>
               {t('common.cancel')}
             </Button>
-            <Button color="red" loading={remove.isPending} onClick={() => removing && remove.mutate(removing)}>
+            <Button
+              color="red"
+              loading={remove.isPending}
+              onClick={() => removing && remove.mutate(removing)}
+            >
               {t('admin.tokens.doRemove')}
             </Button>
           </Group>
@@ -112,7 +150,8 @@ function Form({ onDone }: { onDone: (x: ApiToken) => void }) {
   const [key] = useState(newKey);
   const [f, setF] = useState({ name: '', login: null as string | null, scopes: ['tickets:read'] });
   const save = useMutation({
-    mutationFn: () => post<ApiToken>('/tokens', { name: f.name.trim(), login: f.login, scopes: f.scopes }, key),
+    mutationFn: () =>
+      post<ApiToken>('/tokens', { name: f.name.trim(), login: f.login, scopes: f.scopes }, key),
     onSuccess: onDone,
     onError: (err) => {
       if (Object.keys(fieldErrors(err)).length === 0) toastError(err);
@@ -127,18 +166,33 @@ function Form({ onDone }: { onDone: (x: ApiToken) => void }) {
       }}
     >
       <Stack gap="md">
-        <TextInput required data-autofocus label={t('admin.tokens.name')} description={t('admin.tokens.nameHint')} value={f.name} error={errors.name} onChange={(e) => setF({ ...f, name: e.currentTarget.value })} />
+        <TextInput
+          required
+          data-autofocus
+          label={t('admin.tokens.name')}
+          description={t('admin.tokens.nameHint')}
+          value={f.name}
+          error={errors.name}
+          onChange={(e) => setF({ ...f, name: e.currentTarget.value })}
+        />
         <Select
           required
           label={t('admin.tokens.actsFor')}
           description={t('admin.tokens.actsForHint')}
           searchable
-          data={(users.data ?? []).filter((u) => u.active).map((u) => ({ value: u.login, label: `${u.name} (${u.login})` }))}
+          data={(users.data ?? [])
+            .filter((u) => u.active)
+            .map((u) => ({ value: u.login, label: `${u.name} (${u.login})` }))}
           value={f.login}
           error={errors.login}
           onChange={(login) => setF({ ...f, login })}
         />
-        <Checkbox.Group label={t('admin.tokens.scopes')} value={f.scopes} onChange={(scopes) => setF({ ...f, scopes })} error={errors.scopes}>
+        <Checkbox.Group
+          label={t('admin.tokens.scopes')}
+          value={f.scopes}
+          onChange={(scopes) => setF({ ...f, scopes })}
+          error={errors.scopes}
+        >
           <Stack gap={8} mt={6}>
             {SCOPES.map((s) => (
               <Checkbox key={s} value={s} label={t(`scope.${s.replace(':', '_')}`)} />
@@ -146,7 +200,11 @@ function Form({ onDone }: { onDone: (x: ApiToken) => void }) {
           </Stack>
         </Checkbox.Group>
         <Group justify="flex-end">
-          <Button type="submit" loading={save.isPending} disabled={!f.name.trim() || !f.login || f.scopes.length === 0}>
+          <Button
+            type="submit"
+            loading={save.isPending}
+            disabled={!f.name.trim() || !f.login || f.scopes.length === 0}
+          >
             {t('common.create')}
           </Button>
         </Group>

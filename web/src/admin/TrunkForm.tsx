@@ -1,6 +1,15 @@
-import { Button, Group, NumberInput, PasswordInput, Select, Switch, TagsInput, TextInput } from '@mantine/core';
-import { useMutation } from '@tanstack/react-query';
+import {
+  Button,
+  Group,
+  NumberInput,
+  PasswordInput,
+  Select,
+  Switch,
+  TagsInput,
+  TextInput,
+} from '@mantine/core';
 import { IconTrash } from '@tabler/icons-react';
+import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { del, newKey, patch, post } from '~/api/client';
@@ -31,15 +40,27 @@ const blank: Values = {
   enabled: true,
 };
 
-export function TrunkForm({ trunk, onDone, onClose }: { trunk: Trunk | null; onDone: () => void; onClose: () => void }) {
+export function TrunkForm({
+  trunk,
+  onDone,
+  onClose,
+}: {
+  trunk: Trunk | null;
+  onDone: () => void;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const [key] = useState(newKey);
-  const [f, setF] = useState<Values>(trunk ? { ...blank, ...trunk, cidrs: trunk.cidrs ?? [], password: '' } : blank);
+  const [f, setF] = useState<Values>(
+    trunk ? { ...blank, ...trunk, cidrs: trunk.cidrs ?? [], password: '' } : blank,
+  );
   const [sure, setSure] = useState(false);
   const set = (next: Partial<Values>) => setF((v) => ({ ...v, ...next }));
   const save = useMutation({
     mutationFn: () => {
-      const body: Record<string, unknown> = Object.fromEntries((Object.keys(blank) as (keyof Values)[]).map((k) => [k, f[k]]));
+      const body: Record<string, unknown> = Object.fromEntries(
+        (Object.keys(blank) as (keyof Values)[]).map((k) => [k, f[k]]),
+      );
       // The stored password never comes back; an empty field leaves it as it is.
       if (!f.password) delete body.password;
       if (!f.port) delete body.port;
@@ -52,7 +73,11 @@ export function TrunkForm({ trunk, onDone, onClose }: { trunk: Trunk | null; onD
       if (Object.keys(fieldErrors(err)).length === 0) toastError(err);
     },
   });
-  const remove = useMutation({ mutationFn: () => del(`/trunks/${trunk?.name}`), onSuccess: onDone, onError: toastError });
+  const remove = useMutation({
+    mutationFn: () => del(`/trunks/${trunk?.name}`),
+    onSuccess: onDone,
+    onError: toastError,
+  });
   const errors = fieldErrors(save.error);
   const text = (k: 'host' | 'user' | 'caller_id' | 'area_code', extra: object = {}) => (
     <TextInput
@@ -75,9 +100,21 @@ export function TrunkForm({ trunk, onDone, onClose }: { trunk: Trunk | null; onD
       <h3 className={css.formTitle}>{t('admin.trunks.g.about')}</h3>
       <div className={css.grid}>
         {trunk ? null : (
-          <TextInput required data-autofocus label={t('admin.trunks.f.name')} value={f.name} error={errors.name} onChange={(e) => set({ name: e.currentTarget.value })} />
+          <TextInput
+            required
+            data-autofocus
+            label={t('admin.trunks.f.name')}
+            value={f.name}
+            error={errors.name}
+            onChange={(e) => set({ name: e.currentTarget.value })}
+          />
         )}
-        <Switch label={t('admin.trunks.f.enabled')} description={t('admin.trunks.h.enabled')} checked={f.enabled} onChange={(e) => set({ enabled: e.currentTarget.checked })} />
+        <Switch
+          label={t('admin.trunks.f.enabled')}
+          description={t('admin.trunks.h.enabled')}
+          checked={f.enabled}
+          onChange={(e) => set({ enabled: e.currentTarget.checked })}
+        />
       </div>
       <h3 className={css.formTitle}>{t('admin.trunks.g.in')}</h3>
       <div className={css.grid}>
@@ -117,7 +154,14 @@ export function TrunkForm({ trunk, onDone, onClose }: { trunk: Trunk | null; onD
       <h3 className={css.formTitle}>{t('admin.trunks.g.out')}</h3>
       <div className={css.grid}>
         {text('host', { placeholder: 'sip.example.net' })}
-        <NumberInput label={t('admin.trunks.f.port')} min={0} max={65535} value={f.port} error={errors.port} onChange={(v) => set({ port: Number(v) || 0 })} />
+        <NumberInput
+          label={t('admin.trunks.f.port')}
+          min={0}
+          max={65535}
+          value={f.port}
+          error={errors.port}
+          onChange={(v) => set({ port: Number(v) || 0 })}
+        />
         <Select
           label={t('admin.trunks.f.transport')}
           data={['udp', 'tcp']}
@@ -135,7 +179,12 @@ export function TrunkForm({ trunk, onDone, onClose }: { trunk: Trunk | null; onD
           error={errors.password}
           onChange={(e) => set({ password: e.currentTarget.value })}
         />
-        <Switch label={t('admin.trunks.f.register')} description={t('admin.trunks.h.register')} checked={f.register} onChange={(e) => set({ register: e.currentTarget.checked })} />
+        <Switch
+          label={t('admin.trunks.f.register')}
+          description={t('admin.trunks.h.register')}
+          checked={f.register}
+          onChange={(e) => set({ register: e.currentTarget.checked })}
+        />
         {text('caller_id')}
         <NumberInput
           label={t('admin.trunks.maxCalls')}

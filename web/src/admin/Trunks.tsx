@@ -1,13 +1,21 @@
 import { Button } from '@mantine/core';
+import {
+  IconAlertTriangle,
+  IconCircleCheck,
+  IconPhoneCall,
+  IconPlugConnected,
+  IconPlus,
+  IconPower,
+} from '@tabler/icons-react';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconAlertTriangle, IconCircleCheck, IconPhoneCall, IconPlugConnected, IconPlus, IconPower } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { numbersQuery, trunksQuery } from '~/api/queries';
 import type { PhoneNumber, Trunk } from '~/api/types';
-import { ago, phone } from '~/lib/format';
+import { moment, phone } from '~/lib/format';
 import { Empty, PageHead, Pill, uiCss, When } from '~/ui/bits';
 import css from './admin.module.css';
+import { fixFor } from './fixes';
 import { NumberForm } from './NumberForm';
 import { Editor, TableCard } from './parts';
 import { TrunkForm } from './TrunkForm';
@@ -35,7 +43,15 @@ export function TrunksPage() {
       <TableCard
         query={trunks}
         label={t('admin.trunks.list')}
-        empty={trunks.data?.length === 0 ? <Empty icon={IconPlugConnected} title={t('admin.trunks.none')} text={t('admin.trunks.noneText')} /> : undefined}
+        empty={
+          trunks.data?.length === 0 ? (
+            <Empty
+              icon={IconPlugConnected}
+              title={t('admin.trunks.none')}
+              text={t('admin.trunks.noneText')}
+            />
+          ) : undefined
+        }
       >
         <thead>
           <tr>
@@ -58,7 +74,9 @@ export function TrunksPage() {
                 <TrunkStatus trunk={x} />
               </td>
               <td>
-                {x.host ? `${x.host}${x.port ? `:${x.port}` : ''} ${x.transport.toUpperCase()}` : (x.cidrs ?? []).join(', ')}
+                {x.host
+                  ? `${x.host}${x.port ? `:${x.port}` : ''} ${x.transport.toUpperCase()}`
+                  : (x.cidrs ?? []).join(', ')}
               </td>
               <td className={uiCss.num}>
                 {x.state?.calls ?? 0}
@@ -69,7 +87,7 @@ export function TrunksPage() {
           ))}
         </tbody>
       </TableCard>
-      <PageHead title={t('admin.numbers.title')} text={t('admin.numbers.text')}>
+      <PageHead sub title={t('admin.numbers.title')} text={t('admin.numbers.text')}>
         <Button variant="default" leftSection={<IconPlus size={16} />} onClick={() => setNumber('new')}>
           {t('admin.numbers.add')}
         </Button>
@@ -77,7 +95,11 @@ export function TrunksPage() {
       <TableCard
         query={numbers}
         label={t('admin.numbers.title')}
-        empty={numbers.data?.length === 0 ? <Empty icon={IconPhoneCall} title={t('admin.numbers.none')} text={t('admin.numbers.noneText')} /> : undefined}
+        empty={
+          numbers.data?.length === 0 ? (
+            <Empty icon={IconPhoneCall} title={t('admin.numbers.none')} text={t('admin.numbers.noneText')} />
+          ) : undefined
+        }
       >
         <thead>
           <tr>
@@ -90,22 +112,34 @@ export function TrunksPage() {
         <tbody>
           {(numbers.data ?? []).map((n) => (
             <tr key={n.number}>
-              <td className="tnum">
+              <td className="tnum" style={{ whiteSpace: 'nowrap' }}>
                 <button type="button" className={css.rowLink} onClick={() => setNumber(n)}>
                   {phone(n.number)}
                 </button>
               </td>
               <td>{n.label}</td>
-              <td>{n.flow ? t('admin.numbers.toFlow', { flow: n.flow }) : t('admin.numbers.toQueue', { queue: n.queue })}</td>
+              <td>
+                {n.flow
+                  ? t('admin.numbers.toFlow', { flow: n.flow })
+                  : t('admin.numbers.toQueue', { queue: n.queue })}
+              </td>
               <td className={uiCss.num}>{n.max_calls || t('admin.noLimit')}</td>
             </tr>
           ))}
         </tbody>
       </TableCard>
-      <Editor opened={trunk !== null} onClose={() => setTrunk(null)} title={trunk && trunk !== 'new' ? trunk.name : t('admin.trunks.add')}>
+      <Editor
+        opened={trunk !== null}
+        onClose={() => setTrunk(null)}
+        title={trunk && trunk !== 'new' ? trunk.name : t('admin.trunks.add')}
+      >
         <TrunkForm trunk={trunk === 'new' ? null : trunk} onDone={done} onClose={() => setTrunk(null)} />
       </Editor>
-      <Editor opened={number !== null} onClose={() => setNumber(null)} title={number && number !== 'new' ? phone(number.number) : t('admin.numbers.add')}>
+      <Editor
+        opened={number !== null}
+        onClose={() => setNumber(null)}
+        title={number && number !== 'new' ? phone(number.number) : t('admin.numbers.add')}
+      >
         <NumberForm number={number === 'new' ? null : number} onDone={done} onClose={() => setNumber(null)} />
       </Editor>
     </div>
@@ -115,9 +149,24 @@ export function TrunksPage() {
 /** The line's health in words, with the last error and what to do about it. */
 export function TrunkStatus({ trunk: x, long }: { trunk: Trunk; long?: boolean }) {
   const { t } = useTranslation();
-  const key = !x.enabled ? 'off' : x.state?.error ? 'error' : !x.register ? 'static' : x.state?.registered ? 'registered' : 'trying';
+  const key = !x.enabled
+    ? 'off'
+    : x.state?.error
+      ? 'error'
+      : !x.register
+        ? 'static'
+        : x.state?.registered
+          ? 'registered'
+          : 'trying';
   const tone = key === 'error' ? 'red' : key === 'trying' ? 'amber' : key === 'off' ? 'neutral' : 'green';
-  const icon = key === 'error' ? IconAlertTriangle : key === 'off' ? IconPower : key === 'trying' ? IconPlugConnected : IconCircleCheck;
+  const icon =
+    key === 'error'
+      ? IconAlertTriangle
+      : key === 'off'
+        ? IconPower
+        : key === 'trying'
+          ? IconPlugConnected
+          : IconCircleCheck;
   return (
     <div>
       <Pill tone={tone} icon={icon}>
@@ -125,7 +174,7 @@ export function TrunkStatus({ trunk: x, long }: { trunk: Trunk; long?: boolean }
       </Pill>
       {x.state?.since && key !== 'off' ? (
         <span className="dim" style={{ fontSize: 12.5, marginInlineStart: 8 }}>
-          <When at={x.state.since}>{t('admin.trunks.since', { at: ago(x.state.since) })}</When>
+          <When at={x.state.since}>{t('admin.trunks.since', { at: moment(x.state.since) })}</When>
         </span>
       ) : null}
       {x.enabled && x.state?.error ? (
@@ -141,14 +190,4 @@ export function TrunkStatus({ trunk: x, long }: { trunk: Trunk; long?: boolean }
       ) : null}
     </div>
   );
-}
-
-/** What usually helps, by the error's text. */
-export function fixFor(error: string): 'auth' | 'network' | 'dns' | 'busy' | 'other' {
-  const e = error.toLowerCase();
-  if (/40[137]|unauthori[sz]ed|forbidden|credential|password/.test(e)) return 'auth';
-  if (/no such host|dns|resolve|lookup/.test(e)) return 'dns';
-  if (/timeout|timed out|408|unreachable|refused|no route/.test(e)) return 'network';
-  if (/503|486|congest|overload/.test(e)) return 'busy';
-  return 'other';
 }

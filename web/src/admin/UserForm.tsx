@@ -1,6 +1,6 @@
 import { ActionIcon, Button, MultiSelect, NumberInput, Select, Switch, TextInput } from '@mantine/core';
-import { useMutation, useQuery } from '@tanstack/react-query';
 import { IconPlus, IconX } from '@tabler/icons-react';
+import { useMutation, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { newKey, patch, post } from '~/api/client';
@@ -29,11 +29,25 @@ const blank: NewUser = {
   active: true,
 };
 
-export function UserForm({ user, onDone, onClose }: { user: User | null; onDone: (s?: SecretInfo) => void; onClose: () => void }) {
+export function UserForm({
+  user,
+  onDone,
+  onClose,
+}: {
+  user: User | null;
+  onDone: (s?: SecretInfo) => void;
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const [key] = useState(newKey);
-  const [f, setF] = useState<NewUser>(user ? { ...blank, ...user, teams: user.teams ?? [], queues: user.queues ?? [], skills: user.skills ?? {} } : blank);
-  const [kind, setKind] = useState(f.endpoint === '' ? 'browser' : f.endpoint === 'registered' ? 'registered' : 'sip');
+  const [f, setF] = useState<NewUser>(
+    user
+      ? { ...blank, ...user, teams: user.teams ?? [], queues: user.queues ?? [], skills: user.skills ?? {} }
+      : blank,
+  );
+  const [kind, setKind] = useState(
+    f.endpoint === '' ? 'browser' : f.endpoint === 'registered' ? 'registered' : 'sip',
+  );
   const set = (next: Partial<NewUser>) => setF((v) => ({ ...v, ...next }));
   const save = useMutation({
     mutationFn: async () => {
@@ -44,7 +58,11 @@ export function UserForm({ user, onDone, onClose }: { user: User | null; onDone:
         await patch<User>(`/users/${user.login}`, body, user.version);
         return undefined;
       }
-      const made = await post<User & { password?: string }>('/users', { ...body, login: f.login.trim() }, key);
+      const made = await post<User & { password?: string }>(
+        '/users',
+        { ...body, login: f.login.trim() },
+        key,
+      );
       if (made?.password) return made.password;
       return (await post<{ password: string }>(`/users/${f.login.trim()}/password`)).password;
     },
@@ -86,8 +104,20 @@ export function UserForm({ user, onDone, onClose }: { user: User | null; onDone:
             onChange={(e) => set({ login: e.currentTarget.value })}
           />
         )}
-        <TextInput required label={t('admin.users.name')} value={f.name} error={errors.name} onChange={(e) => set({ name: e.currentTarget.value })} />
-        <TextInput label={t('contact.email')} type="email" value={f.email ?? ''} error={errors.email} onChange={(e) => set({ email: e.currentTarget.value })} />
+        <TextInput
+          required
+          label={t('admin.users.name')}
+          value={f.name}
+          error={errors.name}
+          onChange={(e) => set({ name: e.currentTarget.value })}
+        />
+        <TextInput
+          label={t('contact.email')}
+          type="email"
+          value={f.email ?? ''}
+          error={errors.email}
+          onChange={(e) => set({ email: e.currentTarget.value })}
+        />
         <Select
           label={t('settings.language')}
           data={LANGS.map((l) => ({ value: l.key, label: l.name }))}
@@ -102,14 +132,22 @@ export function UserForm({ user, onDone, onClose }: { user: User | null; onDone:
           error={errors.roles}
           onChange={(roles) => set({ roles })}
         />
-        <Switch label={t('admin.users.active')} description={t('admin.users.activeHint')} checked={f.active} onChange={(e) => set({ active: e.currentTarget.checked })} />
+        <Switch
+          label={t('admin.users.active')}
+          description={t('admin.users.activeHint')}
+          checked={f.active}
+          onChange={(e) => set({ active: e.currentTarget.checked })}
+        />
       </div>
       <h3 className={css.formTitle}>{t('admin.users.phone')}</h3>
       <div className={css.grid}>
         <Select
           label={t('admin.users.endpoint')}
           description={t(`admin.users.epHint.${kind}`)}
-          data={['browser', 'registered', 'sip'].map((value) => ({ value, label: t(`admin.users.ep.${value}`) }))}
+          data={['browser', 'registered', 'sip'].map((value) => ({
+            value,
+            label: t(`admin.users.ep.${value}`),
+          }))}
           value={kind}
           onChange={(v) => v && setKind(v)}
           allowDeselect={false}
@@ -126,7 +164,11 @@ export function UserForm({ user, onDone, onClose }: { user: User | null; onDone:
         ) : null}
       </div>
       <Memberships f={f} set={set} />
-      <EditorFoot busy={save.isPending} disabled={!f.name.trim() || (!user && !f.login.trim())} onClose={onClose} />
+      <EditorFoot
+        busy={save.isPending}
+        disabled={!f.name.trim() || (!user && !f.login.trim())}
+        onClose={onClose}
+      />
     </form>
   );
 }
@@ -154,16 +196,28 @@ function Memberships({ f, set }: { f: NewUser; set: (n: Partial<NewUser>) => voi
             onChange={(v) => v && set({ teams: setAt(f.teams, i, { ...m, access: v }) })}
             allowDeselect={false}
           />
-          <ActionIcon aria-label={t('admin.users.remove', { what: m.name })} onClick={() => set({ teams: without(f.teams, i) })}>
+          <ActionIcon
+            aria-label={t('admin.users.remove', { what: m.name })}
+            onClick={() => set({ teams: without(f.teams, i) })}
+          >
             <IconX size={17} />
           </ActionIcon>
         </div>
       ))}
-      <Adder label={t('admin.users.addTeam')} options={freeTeams.map((x) => ({ value: x.name, label: x.name }))} onAdd={(name) => set({ teams: [...f.teams, { name, access: 'full' }] })} />
+      <Adder
+        label={t('admin.users.addTeam')}
+        options={freeTeams.map((x) => ({ value: x.name, label: x.name }))}
+        onAdd={(name) => set({ teams: [...f.teams, { name, access: 'full' }] })}
+      />
       <h3 className={css.formTitle}>{t('admin.users.queues')}</h3>
       {f.queues.map((m, i) => (
         <div key={m.queue} className={css.editor}>
-          <TextInput readOnly aria-label={t('live.queue')} value={queues.data?.find((q) => q.key === m.queue)?.name || m.queue} variant="filled" />
+          <TextInput
+            readOnly
+            aria-label={t('live.queue')}
+            value={queues.data?.find((q) => q.key === m.queue)?.name || m.queue}
+            variant="filled"
+          />
           <NumberInput
             w={110}
             aria-label={t('admin.users.level')}
@@ -173,27 +227,48 @@ function Memberships({ f, set }: { f: NewUser; set: (n: Partial<NewUser>) => voi
             value={m.level}
             onChange={(v) => set({ queues: setAt(f.queues, i, { ...m, level: Number(v) || 1 }) })}
           />
-          <ActionIcon aria-label={t('admin.users.remove', { what: m.queue })} onClick={() => set({ queues: without(f.queues, i) })}>
+          <ActionIcon
+            aria-label={t('admin.users.remove', { what: m.queue })}
+            onClick={() => set({ queues: without(f.queues, i) })}
+          >
             <IconX size={17} />
           </ActionIcon>
         </div>
       ))}
-      <Adder label={t('admin.users.addQueue')} options={freeQueues.map((x) => ({ value: x.key, label: x.name || x.key }))} onAdd={(queue) => set({ queues: [...f.queues, { queue, level: 1 }] })} />
+      <Adder
+        label={t('admin.users.addQueue')}
+        options={freeQueues.map((x) => ({ value: x.key, label: x.name || x.key }))}
+        onAdd={(queue) => set({ queues: [...f.queues, { queue, level: 1 }] })}
+      />
       <h3 className={css.formTitle}>{t('admin.users.skills')}</h3>
       {Object.entries(f.skills).map(([name, level]) => (
         <div key={name} className={css.editor}>
           <TextInput readOnly aria-label={t('admin.users.skill')} value={name} variant="filled" />
-          <NumberInput w={110} aria-label={t('admin.users.skillLevel')} min={1} max={10} value={level} onChange={(v) => set({ skills: { ...f.skills, [name]: Number(v) || 1 } })} />
+          <NumberInput
+            w={110}
+            aria-label={t('admin.users.skillLevel')}
+            min={1}
+            max={10}
+            value={level}
+            onChange={(v) => set({ skills: { ...f.skills, [name]: Number(v) || 1 } })}
+          />
           <ActionIcon
             aria-label={t('admin.users.remove', { what: name })}
-            onClick={() => set({ skills: Object.fromEntries(Object.entries(f.skills).filter(([k]) => k !== name)) })}
+            onClick={() =>
+              set({ skills: Object.fromEntries(Object.entries(f.skills).filter(([k]) => k !== name)) })
+            }
           >
             <IconX size={17} />
           </ActionIcon>
         </div>
       ))}
       <div className={css.editor}>
-        <TextInput placeholder={t('admin.users.skillHint')} aria-label={t('admin.users.addSkill')} value={skill} onChange={(e) => setSkill(e.currentTarget.value)} />
+        <TextInput
+          placeholder={t('admin.users.skillHint')}
+          aria-label={t('admin.users.addSkill')}
+          value={skill}
+          onChange={(e) => setSkill(e.currentTarget.value)}
+        />
         <Button
           variant="default"
           leftSection={<IconPlus size={15} />}
@@ -210,7 +285,24 @@ function Memberships({ f, set }: { f: NewUser; set: (n: Partial<NewUser>) => voi
   );
 }
 
-function Adder({ label, options, onAdd }: { label: string; options: { value: string; label: string }[]; onAdd: (v: string) => void }) {
+function Adder({
+  label,
+  options,
+  onAdd,
+}: {
+  label: string;
+  options: { value: string; label: string }[];
+  onAdd: (v: string) => void;
+}) {
   if (options.length === 0) return null;
-  return <Select placeholder={label} aria-label={label} leftSection={<IconPlus size={15} />} data={options} value={null} onChange={(v) => v && onAdd(v)} />;
+  return (
+    <Select
+      placeholder={label}
+      aria-label={label}
+      leftSection={<IconPlus size={15} />}
+      data={options}
+      value={null}
+      onChange={(v) => v && onAdd(v)}
+    />
+  );
 }

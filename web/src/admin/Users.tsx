@@ -1,6 +1,6 @@
 import { Button, Group, Modal, Stack } from '@mantine/core';
+import { IconKey, IconPhone, IconPlus, IconUserCheck, IconUserOff } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { IconKey, IconPhone, IconPlus, IconUserOff, IconUserCheck } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { post } from '~/api/client';
@@ -23,7 +23,10 @@ export function UsersPage() {
     if (s) setSecret(s);
     void client.invalidateQueries({ queryKey: usersQuery.queryKey });
   };
-  const current = editing === 'new' || editing === null ? null : (users.data?.find((u) => u.login === editing.login) ?? editing);
+  const current =
+    editing === 'new' || editing === null
+      ? null
+      : (users.data?.find((u) => u.login === editing.login) ?? editing);
   return (
     <div className={uiCss.page}>
       <PageHead title={t('admin.nav.users')} text={t('admin.users.text')}>
@@ -31,7 +34,11 @@ export function UsersPage() {
           {t('admin.users.add')}
         </Button>
       </PageHead>
-      <TableCard query={users} label={t('admin.nav.users')} empty={users.data?.length === 0 ? <Empty title={t('admin.users.none')} /> : undefined}>
+      <TableCard
+        query={users}
+        label={t('admin.nav.users')}
+        empty={users.data?.length === 0 ? <Empty title={t('admin.users.none')} /> : undefined}
+      >
         <thead>
           <tr>
             <th>{t('admin.users.name')}</th>
@@ -61,7 +68,11 @@ export function UsersPage() {
               <td>{u.roles.map((r) => t(`role.${r}`, { defaultValue: r })).join(', ')}</td>
               <td>{(u.teams ?? []).map((x) => x.name).join(', ')}</td>
               <td>{(u.queues ?? []).map((x) => x.queue).join(', ')}</td>
-              <td>{t(`admin.users.ep.${u.endpoint === '' ? 'browser' : u.endpoint === 'registered' ? 'registered' : 'sip'}`)}</td>
+              <td>
+                {t(
+                  `admin.users.ep.${u.endpoint === '' ? 'browser' : u.endpoint === 'registered' ? 'registered' : 'sip'}`,
+                )}
+              </td>
               <td>
                 {u.active ? (
                   <Pill tone="green" icon={IconUserCheck}>
@@ -77,11 +88,20 @@ export function UsersPage() {
           ))}
         </tbody>
       </TableCard>
-      <Editor opened={editing !== null} onClose={() => setEditing(null)} title={current ? current.name : t('admin.users.add')}>
+      <Editor
+        opened={editing !== null}
+        onClose={() => setEditing(null)}
+        title={current ? current.name : t('admin.users.add')}
+      >
         {current ? <Passwords user={current} onSecret={setSecret} /> : null}
         <UserForm user={current} onDone={done} onClose={() => setEditing(null)} />
       </Editor>
-      <Modal opened={secret !== null} onClose={() => setSecret(null)} title={secret?.title} closeOnClickOutside={false}>
+      <Modal
+        opened={secret !== null}
+        onClose={() => setSecret(null)}
+        title={secret?.title}
+        closeOnClickOutside={false}
+      >
         <Stack gap="md">
           <span>{t('admin.secretOnce')}</span>
           {(secret?.values ?? []).map((v) => (
@@ -114,7 +134,8 @@ function Passwords({ user, onSecret }: { user: User; onSecret: (s: SecretInfo) =
     onError: toastError,
   });
   const sip = useMutation({
-    mutationFn: () => post<{ user: string; password: string; realm: string }>(`/users/${user.login}/sip-password`),
+    mutationFn: () =>
+      post<{ user: string; password: string; realm: string }>(`/users/${user.login}/sip-password`),
     onSuccess: (a) =>
       onSecret({
         title: t('admin.users.newSip', { who: user.name }),
@@ -128,10 +149,20 @@ function Passwords({ user, onSecret }: { user: User; onSecret: (s: SecretInfo) =
   });
   return (
     <Group mb="md">
-      <Button variant="default" leftSection={<IconKey size={16} />} loading={reset.isPending} onClick={() => reset.mutate()}>
+      <Button
+        variant="default"
+        leftSection={<IconKey size={16} />}
+        loading={reset.isPending}
+        onClick={() => reset.mutate()}
+      >
         {t('admin.users.reset')}
       </Button>
-      <Button variant="default" leftSection={<IconPhone size={16} />} loading={sip.isPending} onClick={() => sip.mutate()}>
+      <Button
+        variant="default"
+        leftSection={<IconPhone size={16} />}
+        loading={sip.isPending}
+        onClick={() => sip.mutate()}
+      >
         {t('admin.users.sip')}
       </Button>
     </Group>

@@ -15,7 +15,17 @@ interface ListQuery {
 }
 
 /** A table with its loading and error states. */
-export function TableCard({ query, label, empty, children }: { query: ListQuery; label: string; empty?: ReactNode; children: ReactNode }) {
+export function TableCard({
+  query,
+  label,
+  empty,
+  children,
+}: {
+  query: ListQuery;
+  label: string;
+  empty?: ReactNode;
+  children: ReactNode;
+}) {
   return (
     <section className={uiCss.card} aria-label={label}>
       {query.isPending ? <Loading /> : null}
@@ -32,15 +42,42 @@ export function TableCard({ query, label, empty, children }: { query: ListQuery;
   );
 }
 
-export function Editor({ title, opened, onClose, children }: { title: string; opened: boolean; onClose: () => void; children: ReactNode }) {
+export function Editor({
+  title,
+  opened,
+  onClose,
+  children,
+}: {
+  title: string;
+  opened: boolean;
+  onClose: () => void;
+  children: ReactNode;
+}) {
   return (
-    <Drawer opened={opened} onClose={onClose} title={<b>{title}</b>} position="right" size="min(620px, 100vw)" padding="md">
+    <Drawer
+      opened={opened}
+      onClose={onClose}
+      title={<b>{title}</b>}
+      position="right"
+      size="min(620px, 100vw)"
+      padding="md"
+    >
       {opened ? children : null}
     </Drawer>
   );
 }
 
-export function EditorFoot({ busy, disabled, onClose, save }: { busy: boolean; disabled?: boolean; onClose: () => void; save?: string }) {
+export function EditorFoot({
+  busy,
+  disabled,
+  onClose,
+  save,
+}: {
+  busy: boolean;
+  disabled?: boolean;
+  onClose: () => void;
+  save?: string;
+}) {
   const { t } = useTranslation();
   return (
     <div className={css.foot}>

@@ -5,8 +5,8 @@ import { ApiError, get, list } from './client';
 import type {
   ApiToken,
   Callback,
-  CallRecord,
   Caller,
+  CallRecord,
   Contact,
   FlowInfo,
   LiveData,
@@ -82,7 +82,11 @@ export const timelineQuery = (number: string) => ({
 export const callsQuery = (filter: Filter) => pages<CallRecord>(['calls', filter], '/calls', filter);
 export const callbacksQuery = pages<Callback>(['callbacks'], '/callbacks', { state: 'waiting' });
 export const callerQuery = (number: string) =>
-  queryOptions({ queryKey: ['caller', number], queryFn: () => get<Caller>('/caller', { number }), enabled: number !== '' });
+  queryOptions({
+    queryKey: ['caller', number],
+    queryFn: () => get<Caller>('/caller', { number }),
+    enabled: number !== '',
+  });
 
 export const contactsQuery = (q: string) => pages<Contact>(['contacts', q], '/contacts', { q });
 export const contactQuery = (id: number) =>

@@ -3,16 +3,19 @@ import { Notifications } from '@mantine/notifications';
 import { QueryClientProvider, useQuery, useQueryClient } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
+import { useTranslation } from 'react-i18next';
 import { del, setUnauthenticatedHandler } from '~/api/client';
 import { makeQueryClient, meQuery } from '~/api/queries';
 import { SignIn } from '~/session/SignIn';
 import { ErrorState, Loading } from '~/ui/bits';
 import { AppProvider } from './context';
 import { makeRouter } from './router';
-import { theme } from './theme';
+import { makeTheme } from './theme';
 
 export function App() {
+  const { t } = useTranslation();
   const [client] = useState(makeQueryClient);
+  const theme = useMemo(() => makeTheme({ close: t('common.close'), search: t('palette.open') }), [t]);
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <QueryClientProvider client={client}>

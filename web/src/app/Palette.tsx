@@ -1,17 +1,17 @@
 // The command palette, Ctrl+K: go anywhere, change your state, find a ticket or a person by what you type.
 
-import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from '@mantine/spotlight';
 import { useDebouncedValue } from '@mantine/hooks';
+import { Spotlight, type SpotlightActionData, type SpotlightActionGroupData } from '@mantine/spotlight';
 import {
   IconActivity,
   IconAddressBook,
-  IconArrowsSort,
   IconCoffee,
   IconHeadset,
   IconInbox,
   IconLogout,
   IconPhoneOutgoing,
   IconPlayerPlay,
+  IconPower,
   IconSearch,
   IconSettings,
   IconTicket,
@@ -53,9 +53,14 @@ export function Palette() {
       nothingFound={t('palette.nothing')}
       highlightQuery
       scrollable
+      overlayProps={{ backgroundOpacity: 0.4 }}
       maxHeight={420}
       limit={14}
-      searchProps={{ leftSection: <IconSearch {...icon} />, placeholder: t('palette.hint'), 'aria-label': t('palette.hint') }}
+      searchProps={{
+        leftSection: <IconSearch {...icon} />,
+        placeholder: t('palette.hint'),
+        'aria-label': t('palette.hint'),
+      }}
     />
   );
 }
@@ -74,8 +79,18 @@ function usePages(): SpotlightActionData[] {
         leftSection: <IconInbox {...icon} />,
         onClick: go(`/desk/${v.key}`),
       })),
-      { id: 'contacts', label: t('nav.contacts'), leftSection: <IconAddressBook {...icon} />, onClick: go('/contacts') },
-      can(me, 'live.read') && { id: 'live', label: t('nav.live'), leftSection: <IconActivity {...icon} />, onClick: go('/live') },
+      {
+        id: 'contacts',
+        label: t('nav.contacts'),
+        leftSection: <IconAddressBook {...icon} />,
+        onClick: go('/contacts'),
+      },
+      can(me, 'live.read') && {
+        id: 'live',
+        label: t('nav.live'),
+        leftSection: <IconActivity {...icon} />,
+        onClick: go('/live'),
+      },
       ...(can(me, 'admin.users')
         ? (['users', 'queues', 'trunks', 'flows', 'tokens'] as const).map((k) => ({
             id: `admin-${k}`,
@@ -85,7 +100,12 @@ function usePages(): SpotlightActionData[] {
             onClick: go(`/admin/${k}`),
           }))
         : []),
-      { id: 'settings', label: t('nav.settings'), leftSection: <IconSettings {...icon} />, onClick: go('/settings') },
+      {
+        id: 'settings',
+        label: t('nav.settings'),
+        leftSection: <IconSettings {...icon} />,
+        onClick: go('/settings'),
+      },
       { id: 'shift', label: t('shift.title'), leftSection: <IconHeadset {...icon} />, onClick: go('/shift') },
       { id: 'out', label: t('session.signOut'), leftSection: <IconLogout {...icon} />, onClick: signOut },
     ];
@@ -136,7 +156,7 @@ function usePhoneActions(query: string): SpotlightActionData[] {
     out.push({
       id: 'offline',
       label: t('shift.end'),
-      leftSection: <IconArrowsSort {...icon} />,
+      leftSection: <IconPower {...icon} />,
       onClick: () => void core.endShift().catch(toastError),
     });
     return out;

@@ -15,8 +15,8 @@ import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { IncomingPanel } from '~/desk/IncomingPanel';
-import { PhoneBar } from '~/desk/PhoneBar';
 import { usePhoneKeys } from '~/desk/keys';
+import { PhoneBar } from '~/desk/PhoneBar';
 import { local } from '~/i18n';
 import { onShift } from '~/phone/state';
 import { type IconType, useLeft } from '~/ui/bits';
@@ -50,7 +50,8 @@ export function Shell() {
         <Banners />
       </header>
       <Nav />
-      <main className={css.main} id="main" ref={main} tabIndex={-1}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the page scrolls here and has to be reachable by keyboard */}
+      <main className={css.main} id="main" ref={main} tabIndex={0}>
         <Outlet />
       </main>
       <IncomingPanel />
@@ -59,7 +60,17 @@ export function Shell() {
   );
 }
 
-function NavItem({ to, icon: Icon, label, params }: { to: string; icon: IconType; label: string; params?: object }) {
+function NavItem({
+  to,
+  icon: Icon,
+  label,
+  params,
+}: {
+  to: string;
+  icon: IconType;
+  label: string;
+  params?: object;
+}) {
   return (
     <Link className={css.navItem} to={to} params={params as never} activeOptions={{ includeSearch: false }}>
       <Icon size={22} stroke={1.7} />
@@ -144,7 +155,12 @@ function Banners() {
         </div>
       ) : null}
       {alerts.map((a) => (
-        <div key={a.id} className={css.banner} data-tone={a.level === 'critical' ? 'red' : 'amber'} role="alert">
+        <div
+          key={a.id}
+          className={css.banner}
+          data-tone={a.level === 'critical' ? 'red' : 'amber'}
+          role="alert"
+        >
           <span>{local(a.text)}</span>
           <Button size="compact-sm" variant="default" onClick={() => core.dismiss({ alert: a.id })}>
             {t('common.close')}
@@ -162,8 +178,11 @@ function useGoneNotice() {
   const gone = usePhone((s) => s.gone);
   useEffect(() => {
     if (!gone) return;
-    const key = ['taken', 'caller_left', 'timeout', 'moved', 'rejected'].includes(gone.why) ? gone.why : 'other';
-    if (gone.why !== 'answered' && gone.why !== 'rejected') toast(t(`gone.${key}`, { who: gone.from, by: gone.by ?? '' }));
+    const key = ['taken', 'caller_left', 'timeout', 'moved', 'rejected'].includes(gone.why)
+      ? gone.why
+      : 'other';
+    if (gone.why !== 'answered' && gone.why !== 'rejected')
+      toast(t(`gone.${key}`, { who: gone.from, by: gone.by ?? '' }));
     core.dismiss({ gone: true });
   }, [gone, core, t]);
 }

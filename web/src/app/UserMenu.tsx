@@ -1,5 +1,14 @@
 import { Menu, UnstyledButton, useMantineColorScheme } from '@mantine/core';
-import { IconCheck, IconDeviceDesktop, IconKeyboard, IconLanguage, IconLogout, IconMoon, IconSettings, IconSun } from '@tabler/icons-react';
+import {
+  IconCheck,
+  IconDeviceDesktop,
+  IconKeyboard,
+  IconLanguage,
+  IconLogout,
+  IconMoon,
+  IconSettings,
+  IconSun,
+} from '@tabler/icons-react';
 import { useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { patch } from '~/api/client';
@@ -24,7 +33,10 @@ export function UserMenu() {
   return (
     <Menu position="bottom-end" width={240}>
       <Menu.Target>
-        <UnstyledButton aria-label={t('session.menu', { name: me.name })} style={{ borderRadius: '50%', padding: 3 }}>
+        <UnstyledButton
+          aria-label={t('session.menu', { name: me.name })}
+          style={{ borderRadius: '50%', padding: 3 }}
+        >
           <Avatar name={me.name} size={34} />
         </UnstyledButton>
       </Menu.Target>
@@ -32,10 +44,16 @@ export function UserMenu() {
         <Menu.Label>
           {me.name} · {me.login}
         </Menu.Label>
-        <Menu.Item leftSection={<IconSettings {...icon} />} onClick={() => void navigate({ to: '/settings' })}>
+        <Menu.Item
+          leftSection={<IconSettings {...icon} />}
+          onClick={() => void navigate({ to: '/settings' })}
+        >
           {t('nav.settings')}
         </Menu.Item>
-        <Menu.Item leftSection={<IconKeyboard {...icon} />} onClick={() => void navigate({ to: '/settings', hash: 'keys' })}>
+        <Menu.Item
+          leftSection={<IconKeyboard {...icon} />}
+          onClick={() => void navigate({ to: '/settings', hash: 'keys' })}
+        >
           {t('settings.keys')}
         </Menu.Item>
         <Menu.Divider />

@@ -1,6 +1,15 @@
 // What every page may ask for: who is signed in, and the telephone.
 
-import { createContext, type ReactNode, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import {
+  createContext,
+  type ReactNode,
+  useCallback,
+  useContext,
+  useEffect,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from 'react';
 import type { Me } from '~/api/types';
 import { currentLang } from '~/i18n';
 import { PhoneCore } from '~/phone/core';

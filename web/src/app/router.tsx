@@ -27,7 +27,8 @@ const index = createRoute({
   getParentRoute: () => root,
   path: '/',
   beforeLoad: ({ context }) => {
-    if (can(context.me, 'admin.users') && !context.me.roles.includes('agent')) throw redirect({ to: '/admin/users' });
+    if (can(context.me, 'admin.users') && !context.me.roles.includes('agent'))
+      throw redirect({ to: '/admin/users' });
     if (can(context.me, 'live.read')) throw redirect({ to: '/live' });
     throw redirect({ to: '/desk/$view', params: { view: 'mine' } });
   },
@@ -42,7 +43,8 @@ const shift = createRoute({
 const desk = createRoute({
   getParentRoute: () => root,
   path: '/desk/$view',
-  validateSearch: (s: Record<string, unknown>): DeskSearch => (typeof s.q === 'string' && s.q ? { q: s.q } : {}),
+  validateSearch: (s: Record<string, unknown>): DeskSearch =>
+    typeof s.q === 'string' && s.q ? { q: s.q } : {},
   component: lazyRouteComponent(() => import('~/desk/Desk'), 'Desk'),
 });
 
@@ -55,7 +57,8 @@ const deskTicket = createRoute({
 const contacts = createRoute({
   getParentRoute: () => root,
   path: '/contacts',
-  validateSearch: (s: Record<string, unknown>): DeskSearch => (typeof s.q === 'string' && s.q ? { q: s.q } : {}),
+  validateSearch: (s: Record<string, unknown>): DeskSearch =>
+    typeof s.q === 'string' && s.q ? { q: s.q } : {},
   component: lazyRouteComponent(() => import('~/contacts/ContactsPage'), 'ContactsPage'),
 });
 

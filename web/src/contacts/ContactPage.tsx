@@ -1,6 +1,6 @@
 import { ActionIcon, Button, Group, Modal, Select, Stack, TextInput, Tooltip } from '@mantine/core';
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { IconPencil, IconPlus, IconTicket, IconTrash } from '@tabler/icons-react';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -33,7 +33,8 @@ function View({ contact: c }: { contact: Contact }) {
   const rename = () => {
     const name = renaming?.trim();
     setRenaming(null);
-    if (name && name !== c.name) patch(`/contacts/${c.id}`, { name }, c.version).then(refresh).catch(toastError);
+    if (name && name !== c.name)
+      patch(`/contacts/${c.id}`, { name }, c.version).then(refresh).catch(toastError);
   };
   return (
     <div className={uiCss.page}>
@@ -61,7 +62,10 @@ function View({ contact: c }: { contact: Contact }) {
               />
             )}
           </Group>
-          <span className="dim">{(c.orgs?.length ? c.orgs : c.org ? [c.org] : []).map((o) => o.name).join(', ') || t('contact.noOrg')}</span>{' '}
+          <span className="dim">
+            {(c.orgs?.length ? c.orgs : c.org ? [c.org] : []).map((o) => o.name).join(', ') ||
+              t('contact.noOrg')}
+          </span>{' '}
           {c.blocked ? <Pill tone="red">{t('caller.blocked')}</Pill> : null}
         </div>
         <Button leftSection={<IconTicket size={16} />} onClick={() => setCreating(true)}>
@@ -81,13 +85,20 @@ function View({ contact: c }: { contact: Contact }) {
 function Points({ contact: c, refresh }: { contact: Contact; refresh: () => Promise<unknown> }) {
   const { t } = useTranslation();
   const [adding, setAdding] = useState(false);
-  const add = (p: Pick<ContactPoint, 'kind' | 'value' | 'ext' | 'label' | 'sharing'>) => post(`/contacts/${c.id}/points`, p);
+  const add = (p: Pick<ContactPoint, 'kind' | 'value' | 'ext' | 'label' | 'sharing'>) =>
+    post(`/contacts/${c.id}/points`, p);
   const remove = (p: ContactPoint) =>
     del(`/contacts/${c.id}/points/${p.id}`)
       .then(refresh)
       .then(() =>
         toastUndo(t('contact.pointRemoved'), () =>
-          add({ kind: p.kind, value: p.raw || p.value, ext: p.ext || undefined, label: p.label || undefined, sharing: p.sharing }).then(refresh),
+          add({
+            kind: p.kind,
+            value: p.raw || p.value,
+            ext: p.ext || undefined,
+            label: p.label || undefined,
+            sharing: p.sharing,
+          }).then(refresh),
         ),
       )
       .catch(toastError);
@@ -106,7 +117,11 @@ function Points({ contact: c, refresh }: { contact: Contact; refresh: () => Prom
             <div style={{ flex: 1, minWidth: 0 }}>
               <PointLine point={p} />
             </div>
-            <ActionIcon size="md" aria-label={t('contact.removePoint', { value: p.value })} onClick={() => void remove(p)}>
+            <ActionIcon
+              size="md"
+              aria-label={t('contact.removePoint', { value: p.value })}
+              onClick={() => void remove(p)}
+            >
               <IconTrash size={16} stroke={1.6} />
             </ActionIcon>
           </Group>
@@ -127,7 +142,13 @@ function Points({ contact: c, refresh }: { contact: Contact; refresh: () => Prom
   );
 }
 
-function PointForm({ save, done }: { save: (p: Pick<ContactPoint, 'kind' | 'value' | 'label' | 'sharing'>) => Promise<unknown>; done: () => void }) {
+function PointForm({
+  save,
+  done,
+}: {
+  save: (p: Pick<ContactPoint, 'kind' | 'value' | 'label' | 'sharing'>) => Promise<unknown>;
+  done: () => void;
+}) {
   const { t } = useTranslation();
   const [f, setF] = useState({ kind: 'phone', value: '', label: '', sharing: 'personal' });
   const m = useMutation({
@@ -153,7 +174,10 @@ function PointForm({ save, done }: { save: (p: Pick<ContactPoint, 'kind' | 'valu
       <Stack gap="md">
         <Select
           label={t('contact.kind')}
-          data={['phone', 'email', 'telegram', 'whatsapp', 'viber', 'vk'].map((value) => ({ value, label: t(`channel.${value}`) }))}
+          data={['phone', 'email', 'telegram', 'whatsapp', 'viber', 'vk'].map((value) => ({
+            value,
+            label: t(`channel.${value}`),
+          }))}
           value={f.kind}
           onChange={(kind) => kind && setF({ ...f, kind })}
           allowDeselect={false}
@@ -166,7 +190,11 @@ function PointForm({ save, done }: { save: (p: Pick<ContactPoint, 'kind' | 'valu
           error={fieldErrors(m.error).value}
           onChange={(e) => setF({ ...f, value: e.currentTarget.value })}
         />
-        <TextInput label={t('contact.label')} value={f.label} onChange={(e) => setF({ ...f, label: e.currentTarget.value })} />
+        <TextInput
+          label={t('contact.label')}
+          value={f.label}
+          onChange={(e) => setF({ ...f, label: e.currentTarget.value })}
+        />
         <Select
           label={t('contact.sharing')}
           data={[
@@ -198,12 +226,19 @@ function Tickets({ id }: { id: number }) {
       </div>
       {q.isPending ? <Loading /> : null}
       {q.isError ? <ErrorState error={q.error} retry={() => void q.refetch()} /> : null}
-      {q.isSuccess && items.length === 0 ? <div className={`${uiCss.cardBody} dim`}>{t('contact.noTickets')}</div> : null}
+      {q.isSuccess && items.length === 0 ? (
+        <div className={`${uiCss.cardBody} dim`}>{t('contact.noTickets')}</div>
+      ) : null}
       {items.map((x) => (
         <TicketItem key={x.number} ticket={x} view="all" on={false} />
       ))}
       {q.hasNextPage ? (
-        <Button variant="subtle" fullWidth loading={q.isFetchingNextPage} onClick={() => void q.fetchNextPage()}>
+        <Button
+          variant="subtle"
+          fullWidth
+          loading={q.isFetchingNextPage}
+          onClick={() => void q.fetchNextPage()}
+        >
           {t('common.more')}
         </Button>
       ) : null}
@@ -222,12 +257,19 @@ function Calls({ id }: { id: number }) {
       </div>
       {q.isPending ? <Loading /> : null}
       {q.isError ? <ErrorState error={q.error} retry={() => void q.refetch()} /> : null}
-      {q.isSuccess && items.length === 0 ? <div className={`${uiCss.cardBody} dim`}>{t('contact.noCalls')}</div> : null}
+      {q.isSuccess && items.length === 0 ? (
+        <div className={`${uiCss.cardBody} dim`}>{t('contact.noCalls')}</div>
+      ) : null}
       {items.map((x) => (
         <CallRow key={x.id} call={x} />
       ))}
       {q.hasNextPage ? (
-        <Button variant="subtle" fullWidth loading={q.isFetchingNextPage} onClick={() => void q.fetchNextPage()}>
+        <Button
+          variant="subtle"
+          fullWidth
+          loading={q.isFetchingNextPage}
+          onClick={() => void q.fetchNextPage()}
+        >
           {t('common.more')}
         </Button>
       ) : null}

@@ -1,7 +1,7 @@
 import { Button, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { IconAddressBook, IconPlus, IconSearch, IconSearchOff } from '@tabler/icons-react';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -39,7 +39,11 @@ export function ContactsPage() {
         {query.isPending ? <Loading /> : null}
         {query.isError ? <ErrorState error={query.error} retry={() => void query.refetch()} /> : null}
         {query.isSuccess && people.length === 0 ? (
-          <Empty icon={q ? IconSearchOff : IconAddressBook} title={t(q ? 'desk.nothing' : 'contact.none')} text={q ? t('desk.nothingText', { q }) : undefined} />
+          <Empty
+            icon={q ? IconSearchOff : IconAddressBook}
+            title={t(q ? 'desk.nothing' : 'contact.none')}
+            text={q ? t('desk.nothingText', { q }) : undefined}
+          />
         ) : null}
         {people.length > 0 ? (
           // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
@@ -57,7 +61,17 @@ export function ContactsPage() {
                 {people.map((c) => (
                   <tr key={c.id}>
                     <td>
-                      <Link to="/contacts/$id" params={{ id: String(c.id) }} style={{ display: 'inline-flex', gap: 10, alignItems: 'center', color: 'inherit', fontWeight: 600 }}>
+                      <Link
+                        to="/contacts/$id"
+                        params={{ id: String(c.id) }}
+                        style={{
+                          display: 'inline-flex',
+                          gap: 10,
+                          alignItems: 'center',
+                          color: 'inherit',
+                          fontWeight: 600,
+                        }}
+                      >
                         <Avatar name={c.name} size={30} />
                         {c.name}
                       </Link>
@@ -75,7 +89,11 @@ export function ContactsPage() {
         ) : null}
         {query.hasNextPage ? (
           <div style={{ padding: 12, textAlign: 'center' }}>
-            <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+            <Button
+              variant="default"
+              loading={query.isFetchingNextPage}
+              onClick={() => void query.fetchNextPage()}
+            >
               {t('common.more')}
             </Button>
           </div>

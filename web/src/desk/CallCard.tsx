@@ -49,7 +49,11 @@ export function CallCard({ call }: { call: Call }) {
           {name ? <Phone value={call.from} /> : null}
           {call.queue_name || call.queue ? <span>{call.queue_name || call.queue}</span> : null}
           {call.ticket ? (
-            <Link to="/desk/$view/$number" params={{ view: 'mine', number: call.ticket.number }} title={call.ticket.title}>
+            <Link
+              to="/desk/$view/$number"
+              params={{ view: 'mine', number: call.ticket.number }}
+              title={call.ticket.title}
+            >
               <IconTicket size={14} style={{ verticalAlign: '-2px' }} /> #{call.ticket.number}
             </Link>
           ) : null}
@@ -70,6 +74,7 @@ function Ctl({
   tone = 'blue',
   solid,
   pressed,
+  name,
   onClick,
 }: {
   icon: ReactNode;
@@ -78,16 +83,29 @@ function Ctl({
   tone?: Tone;
   solid?: boolean;
   pressed?: boolean;
+  /** Longer than the label, for screen readers; begins with it. */
+  name?: string;
   onClick: () => void;
 }) {
   return (
-    <Tooltip label={hint ? <>{label} <kbd>{hint}</kbd></> : label}>
+    <Tooltip
+      label={
+        hint ? (
+          <>
+            {name ?? label} <kbd>{hint}</kbd>
+          </>
+        ) : (
+          (name ?? label)
+        )
+      }
+    >
       <button
         type="button"
         className={css.ctl}
         data-tone={tone}
         data-solid={solid || undefined}
         aria-pressed={pressed}
+        aria-label={name}
         onClick={onClick}
       >
         {icon}
@@ -108,7 +126,8 @@ export function CallControls({ call }: { call: Call }) {
     <div className={css.controls}>
       <Ctl
         icon={call.muted ? <IconMicrophoneOff {...icon} /> : <IconMicrophone {...icon} />}
-        label={t(call.muted ? 'phone.unmute' : 'phone.mute')}
+        label={t('phone.mute')}
+        name={t('phone.muteName')}
         hint="Alt M"
         tone="red"
         pressed={call.muted ?? false}
@@ -116,7 +135,7 @@ export function CallControls({ call }: { call: Call }) {
       />
       <Ctl
         icon={call.held ? <IconPlayerPlay {...icon} /> : <IconHandStop {...icon} />}
-        label={t(call.held ? 'phone.resume' : 'phone.hold')}
+        label={t('phone.hold')}
         hint="Alt O"
         tone="yellow"
         pressed={call.held ?? false}
@@ -139,7 +158,12 @@ export function CallControls({ call }: { call: Call }) {
         />
       ) : (
         <Tooltip label={t('phone.notRecorded')}>
-          <span className="dim" role="img" aria-label={t('phone.notRecorded')} style={{ padding: 4, lineHeight: 0 }}>
+          <span
+            className="dim"
+            role="img"
+            aria-label={t('phone.notRecorded')}
+            style={{ padding: 4, lineHeight: 0 }}
+          >
             <IconPlayerRecord size={18} stroke={1.4} />
           </span>
         </Tooltip>

@@ -1,10 +1,9 @@
 // A call in a ticket: who, how long, the way through the menu, why it hangs here, the recording.
 
 import { Button, Menu } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
 import {
-  IconArrowsSplit,
   IconArrowRight,
+  IconArrowsSplit,
   IconCheck,
   IconChevronRight,
   IconDots,
@@ -14,6 +13,7 @@ import {
   IconPhoneOutgoing,
   IconRoute,
 } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
 import { lazy, Suspense, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { post } from '~/api/client';
@@ -67,7 +67,10 @@ export function CallEntry({ call, at, note }: { call: CallRecord; at: string; no
       </div>
       <MenuPath call={call} />
       {text ? (
-        <div className={css.text} style={{ background: 'var(--hl-note)', borderRadius: 8, padding: '7px 10px' }}>
+        <div
+          className={css.text}
+          style={{ background: 'var(--hl-note)', borderRadius: 8, padding: '7px 10px' }}
+        >
           {text}
         </div>
       ) : null}
@@ -123,7 +126,9 @@ function Legs({ call }: { call: CallRecord }) {
           <li key={l.key ?? i}>
             {t(`role.${l.role}`, { defaultValue: l.role })}
             {l.agent ? ` ${l.agent.name}` : l.endpoint ? ` ${l.endpoint}` : ''}: {from(l.started_at)}
-            {l.answered_at ? ` · ${t('call.answeredAt', { at: from(l.answered_at) })}` : ` · ${t('call.notAnswered')}`}
+            {l.answered_at
+              ? ` · ${t('call.answeredAt', { at: from(l.answered_at) })}`
+              : ` · ${t('call.notAnswered')}`}
             {l.ended_at ? ` · ${t('call.endedAt', { at: from(l.ended_at) })}` : ''}
             {l.cause ? ` (${l.cause})` : ''}
           </li>
@@ -133,7 +138,12 @@ function Legs({ call }: { call: CallRecord }) {
   );
 }
 
-const STATE_TONE: Record<string, Tone> = { confirmed: 'green', proposed: 'amber', open: 'amber', none: 'neutral' };
+const STATE_TONE: Record<string, Tone> = {
+  confirmed: 'green',
+  proposed: 'amber',
+  open: 'amber',
+  none: 'neutral',
+};
 
 /** The rule that put the call here, in words, and the ways to correct it. */
 function LinkLine({ call }: { call: CallRecord }) {
@@ -143,7 +153,9 @@ function LinkLine({ call }: { call: CallRecord }) {
   const link = call.link;
   if (!link) return null;
   const refresh = () =>
-    Promise.all(['timeline', 'calls', 'tickets', 'ticket'].map((k) => client.invalidateQueries({ queryKey: [k] })));
+    Promise.all(
+      ['timeline', 'calls', 'tickets', 'ticket'].map((k) => client.invalidateQueries({ queryKey: [k] })),
+    );
   const undo = () =>
     post(`/calls/${call.id}/undo`).then(async () => {
       await refresh();

@@ -1,8 +1,8 @@
 // Missed calls with callbacks to make, and calls that hang on no ticket.
 
 import { ActionIcon, Button, Tooltip } from '@mantine/core';
-import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { IconCheck, IconPhoneCheck, IconPhoneOutgoing, IconTicket, IconX } from '@tabler/icons-react';
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -26,7 +26,9 @@ export function MissedList({ open }: { open?: string }) {
   const waiting = flat(callbacks.data);
   const missed = flat(calls.data);
   if (waiting.length === 0 && missed.length === 0) {
-    return <Empty icon={IconPhoneCheck} tone="green" title={t('desk.empty.missed')} text={t('desk.emptyText')} />;
+    return (
+      <Empty icon={IconPhoneCheck} tone="green" title={t('desk.empty.missed')} text={t('desk.emptyText')} />
+    );
   }
   return (
     <div className={css.list}>
@@ -48,7 +50,9 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
   const client = useQueryClient();
   const shift = usePhone(onShift);
   const set = (state: string) =>
-    patch(`/callbacks/${item.id}`, { state }).then(() => client.invalidateQueries({ queryKey: ['callbacks'] }));
+    patch(`/callbacks/${item.id}`, { state }).then(() =>
+      client.invalidateQueries({ queryKey: ['callbacks'] }),
+    );
   const close = (state: 'done' | 'cancelled') =>
     set(state)
       .then(() => toastUndo(t(`callback.${state}`), () => set('waiting')))
@@ -57,12 +61,16 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
     <div className={css.row} data-on={(open && item.ticket?.number === open) || undefined}>
       <div>
         <div className={css.title}>{item.contact?.name || <Phone value={item.number} />}</div>
-        <div className={css.line}>
+        <div className={css.line} style={{ flexWrap: 'wrap' }}>
           {item.contact?.name ? <Phone value={item.number} /> : null}
           <When at={item.asked_at}>{ago(item.asked_at)}</When>
           {item.attempts > 0 ? <span>{t('callback.attempts', { count: item.attempts })}</span> : null}
           {item.ticket ? (
-            <Link to="/desk/$view/$number" params={{ view: 'missed', number: item.ticket.number }} className="tnum">
+            <Link
+              to="/desk/$view/$number"
+              params={{ view: 'missed', number: item.ticket.number }}
+              className="tnum"
+            >
               #{item.ticket.number}
             </Link>
           ) : null}
@@ -104,10 +112,18 @@ export function CallRow({ call, action }: { call: CallRecord; action?: React.Rea
         <div className={css.line} style={{ flexWrap: 'wrap' }}>
           {name ? <Phone value={call.caller.number} /> : null}
           <span>{t(`disposition.${call.disposition}`, { defaultValue: call.disposition })}</span>
-          <span>{t(spoken ? 'call.talked' : 'call.waited', { span: span((spoken ? (call.talk_ms ?? 0) : (call.wait_ms ?? 0)) / 1000) })}</span>
+          <span>
+            {t(spoken ? 'call.talked' : 'call.waited', {
+              span: span((spoken ? (call.talk_ms ?? 0) : (call.wait_ms ?? 0)) / 1000),
+            })}
+          </span>
           <When at={call.started_at}>{ago(call.started_at)}</When>
           {call.link?.ticket ? (
-            <Link to="/desk/$view/$number" params={{ view: 'all', number: call.link.ticket.number }} className="tnum">
+            <Link
+              to="/desk/$view/$number"
+              params={{ view: 'all', number: call.link.ticket.number }}
+              className="tnum"
+            >
               #{call.link.ticket.number}
             </Link>
           ) : null}
@@ -126,7 +142,14 @@ export function UnlinkedList() {
   if (query.isError) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
   const calls = flat(query.data);
   if (calls.length === 0) {
-    return <Empty icon={IconPhoneCheck} tone="green" title={t('desk.empty.unlinked')} text={t('desk.unlinkedText')} />;
+    return (
+      <Empty
+        icon={IconPhoneCheck}
+        tone="green"
+        title={t('desk.empty.unlinked')}
+        text={t('desk.unlinkedText')}
+      />
+    );
   }
   return (
     <div className={css.list}>
@@ -135,7 +158,12 @@ export function UnlinkedList() {
           key={c.id}
           call={c}
           action={
-            <Button size="compact-sm" variant="light" leftSection={<IconTicket size={15} />} onClick={() => setLinking(c)}>
+            <Button
+              size="compact-sm"
+              variant="light"
+              leftSection={<IconTicket size={15} />}
+              onClick={() => setLinking(c)}
+            >
               {t('link.link')}
             </Button>
           }
@@ -143,7 +171,11 @@ export function UnlinkedList() {
       ))}
       {query.hasNextPage ? (
         <div className={css.more}>
-          <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          <Button
+            variant="default"
+            loading={query.isFetchingNextPage}
+            onClick={() => void query.fetchNextPage()}
+          >
             {t('common.more')}
           </Button>
         </div>

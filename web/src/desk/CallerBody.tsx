@@ -1,4 +1,13 @@
-import { IconBan, IconChevronRight, IconCrown, IconLanguage, IconShieldCheck, IconShieldQuestion, IconUserQuestion, IconUsers } from '@tabler/icons-react';
+import {
+  IconBan,
+  IconChevronRight,
+  IconCrown,
+  IconLanguage,
+  IconShieldCheck,
+  IconShieldQuestion,
+  IconUserQuestion,
+  IconUsers,
+} from '@tabler/icons-react';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import type { Caller, Trust } from '~/api/types';
@@ -10,7 +19,12 @@ import { Phone, Pill, type Tone } from '~/ui/bits';
 import { StatusPill } from '~/ui/ticketBits';
 import css from './incoming.module.css';
 
-const TRUST_TONE: Record<Trust, Tone> = { withheld: 'neutral', claimed: 'amber', asserted: 'green', verified: 'green' };
+const TRUST_TONE: Record<Trust, Tone> = {
+  withheld: 'neutral',
+  claimed: 'amber',
+  asserted: 'green',
+  verified: 'green',
+};
 
 /** How far the number may be relied on, in words. */
 export function TrustPill({ trust }: { trust: Trust | undefined }) {
@@ -67,7 +81,10 @@ export function CallerBody({ from, trust, lang, menu, card, choice, onChoose, on
           </strong>
         ) : null}
         <TrustPill trust={trust} />
-        <Pill tone={card?.level === 'known' ? 'green' : 'neutral'} icon={people.length > 1 ? IconUsers : IconUserQuestion}>
+        <Pill
+          tone={card?.level === 'known' ? 'green' : 'neutral'}
+          icon={people.length > 1 ? IconUsers : IconUserQuestion}
+        >
           {level(card)}
         </Pill>
         {card?.vip ? (
@@ -88,7 +105,11 @@ export function CallerBody({ from, trust, lang, menu, card, choice, onChoose, on
       </div>
       {card?.org || card?.plan || card?.engineer ? (
         <div className="dim">
-          {[card.org?.name, card.plan && t('caller.plan', { plan: card.plan }), card.engineer && t('caller.engineer', { name: card.engineer })]
+          {[
+            card.org?.name,
+            card.plan && t('caller.plan', { plan: card.plan }),
+            card.engineer && t('caller.engineer', { name: card.engineer }),
+          ]
             .filter(Boolean)
             .join(' · ')}
         </div>
@@ -121,7 +142,12 @@ export function CallerBody({ from, trust, lang, menu, card, choice, onChoose, on
   );
 }
 
-function Candidates({ card, choice, onChoose, onNone }: Pick<Props, 'card' | 'choice' | 'onChoose' | 'onNone'>) {
+function Candidates({
+  card,
+  choice,
+  onChoose,
+  onNone,
+}: Pick<Props, 'card' | 'choice' | 'onChoose' | 'onNone'>) {
   const { t } = useTranslation();
   const list = (card?.candidates ?? []).slice(0, 6);
   const chosen = choice && 'ticket' in choice ? choice.ticket : undefined;
@@ -149,11 +175,21 @@ function Candidates({ card, choice, onChoose, onNone }: Pick<Props, 'card' | 'ch
         </button>
       ))}
       <div className={css.two}>
-        <button type="button" className={css.cand} aria-pressed={Boolean(choice && 'new' in choice)} onClick={() => onChoose({ new: {} })}>
+        <button
+          type="button"
+          className={css.cand}
+          aria-pressed={Boolean(choice && 'new' in choice)}
+          onClick={() => onChoose({ new: {} })}
+        >
           <kbd>N</kbd>
           <span>{t('incoming.new')}</span>
         </button>
-        <button type="button" className={css.cand} aria-pressed={Boolean(choice && 'none' in choice)} onClick={onNone}>
+        <button
+          type="button"
+          className={css.cand}
+          aria-pressed={Boolean(choice && 'none' in choice)}
+          onClick={onNone}
+        >
           <kbd>0</kbd>
           <span>{t('incoming.noTicket')}</span>
         </button>

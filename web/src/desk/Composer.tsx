@@ -1,8 +1,8 @@
 // Writing into a ticket: a note for colleagues or a reply to the customer, plainly different. What was begun is kept.
 
 import { Button, SegmentedControl, Textarea } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
 import { IconLock, IconSend } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { ApiError, newKey, post } from '~/api/client';
@@ -45,7 +45,9 @@ export function Composer({ ticket, lastMessage }: { ticket: Ticket; lastMessage:
         key.current = newKey();
         sessionStorage.removeItem(draftKey(ticket.number, kind));
         setBody('');
-        return Promise.all(['timeline', 'ticket'].map((k) => client.invalidateQueries({ queryKey: [k, ticket.number] })));
+        return Promise.all(
+          ['timeline', 'ticket'].map((k) => client.invalidateQueries({ queryKey: [k, ticket.number] })),
+        );
       })
       .catch((err: unknown) => {
         key.current = newKey();
@@ -108,7 +110,13 @@ export function Composer({ ticket, lastMessage }: { ticket: Ticket; lastMessage:
             }
           }}
         />
-        <Button type="submit" loading={busy} disabled={!body.trim()} leftSection={<IconSend size={16} />} title="Ctrl+Enter">
+        <Button
+          type="submit"
+          loading={busy}
+          disabled={!body.trim()}
+          leftSection={<IconSend size={16} />}
+          title="Ctrl+Enter"
+        >
           {t(kind === 'note' ? 'composer.saveNote' : 'composer.send')}
         </Button>
       </div>

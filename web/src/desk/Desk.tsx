@@ -2,18 +2,28 @@
 
 import { ActionIcon, Select, TextInput, Tooltip } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconArrowsShuffle, IconInbox, IconListDetails, IconPhonePause, IconPlus, IconSearch, IconUser, IconUserQuestion, IconUsersGroup } from '@tabler/icons-react';
+import {
+  IconArrowsShuffle,
+  IconInbox,
+  IconListDetails,
+  IconPhonePause,
+  IconPlus,
+  IconSearch,
+  IconUser,
+  IconUserQuestion,
+  IconUsersGroup,
+} from '@tabler/icons-react';
 import { Link, Outlet, useMatchRoute, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useEffect, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { inText, keyName } from '~/lib/keys';
 import { prefs } from '~/lib/prefs';
 import { Empty, type IconType } from '~/ui/bits';
-import css from './desk.module.css';
 import { MissedList, UnlinkedList } from './CallLists';
+import css from './desk.module.css';
 import { NewTicket } from './NewTicket';
 import { TicketList } from './TicketList';
-import { isView, type ViewKey, VIEWS } from './views';
+import { isView, VIEWS, type ViewKey } from './views';
 
 const ICONS: Record<ViewKey, IconType> = {
   mine: IconUser,
@@ -49,7 +59,14 @@ export function Desk() {
         {VIEWS.map((v) => {
           const Icon = ICONS[v.key];
           return (
-            <Link key={v.key} className={css.view} to="/desk/$view" params={{ view: v.key }} data-on={v.key === view || undefined} activeProps={{}}>
+            <Link
+              key={v.key}
+              className={css.view}
+              to="/desk/$view"
+              params={{ view: v.key }}
+              data-on={v.key === view || undefined}
+              activeProps={{}}
+            >
               <Icon size={18} stroke={1.7} />
               <span>{t(`view.${v.key}`)}</span>
             </Link>
@@ -61,7 +78,12 @@ export function Desk() {
           <div className={css.listTitle}>
             <h1>{t(`view.${view}`)}</h1>
             <Tooltip label={t('ticket.new')}>
-              <ActionIcon variant="light" color="petrol" aria-label={t('ticket.new')} onClick={() => setCreating(true)}>
+              <ActionIcon
+                variant="light"
+                color="petrol"
+                aria-label={t('ticket.new')}
+                onClick={() => setCreating(true)}
+              >
                 <IconPlus size={18} />
               </ActionIcon>
             </Tooltip>
@@ -98,7 +120,9 @@ export function Desk() {
             </div>
           ) : null}
         </div>
-        {source === 'tickets' ? <TicketList view={view} q={q} status={q ? 'all' : status} open={open} /> : null}
+        {source === 'tickets' ? (
+          <TicketList view={view} q={q} status={q ? 'all' : status} open={open} />
+        ) : null}
         {source === 'missed' ? <MissedList open={open} /> : null}
         {source === 'calls' ? <UnlinkedList /> : null}
       </section>

@@ -6,9 +6,9 @@ import { IconPhoneCall, IconPhoneX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useCore, usePhone } from '~/app/context';
+import { phone as showNumber, span } from '~/lib/format';
 import { inText, keyName } from '~/lib/keys';
 import { prefs } from '~/lib/prefs';
-import { phone as showNumber, span } from '~/lib/format';
 import type { LinkChoice } from '~/phone/core';
 import type { Call, Offer } from '~/phone/protocol';
 import { activeCall, type MicProblem } from '~/phone/state';
@@ -46,7 +46,13 @@ function useLinking(call: string, candidates: { number: string }[]) {
   };
   useEffect(() => {
     const down = (e: KeyboardEvent) => {
-      if (e.repeat || inText(e.target) || !prefs.get().singleKeys || document.querySelector('[role="dialog"]')) return;
+      if (
+        e.repeat ||
+        inText(e.target) ||
+        !prefs.get().singleKeys ||
+        document.querySelector('[role="dialog"]')
+      )
+        return;
       const name = keyName(e);
       const picked = /^[1-6]$/.test(name) ? candidates[Number(name) - 1] : undefined;
       if (picked) choose({ ticket: picked.number });
@@ -96,10 +102,16 @@ function OfferPanel({ offer }: { offer: Offer }) {
   return (
     <aside className={css.panel} aria-label={t('incoming.label')}>
       <p className="visually-hidden" aria-live="assertive">
-        {t('incoming.announce', { who: name || showNumber(offer.from) || t('trust.withheld'), queue: offer.queue_name ?? '' })}
+        {t('incoming.announce', {
+          who: name || showNumber(offer.from) || t('trust.withheld'),
+          queue: offer.queue_name ?? '',
+        })}
       </p>
       <div className={css.top} data-tone="amber">
-        <div className={css.ring} style={{ '--part': offer.expires ? Math.min(1, left / total) : 1 } as React.CSSProperties}>
+        <div
+          className={css.ring}
+          style={{ '--part': offer.expires ? Math.min(1, left / total) : 1 } as React.CSSProperties}
+        >
           <span className="tnum" aria-hidden>
             {offer.expires ? left : <IconPhoneCall size={18} />}
           </span>
@@ -125,14 +137,23 @@ function OfferPanel({ offer }: { offer: Offer }) {
         onNone={linking.askNone}
       />
       <div className={css.foot}>
-        <Button color="green.8" flex={2} size="md" loading={busy} leftSection={<IconPhoneCall size={20} />} onClick={answer}>
-          {t('phone.answer')}&nbsp;<kbd>Alt A</kbd>
+        <Button
+          className={css.answer}
+          flex="1 1 auto"
+          size="md"
+          loading={busy}
+          leftSection={<IconPhoneCall size={20} />}
+          onClick={answer}
+        >
+          {t('phone.answer')}
+          <kbd className="answerKey" style={{ marginInlineStart: 8 }}>
+            Alt A
+          </kbd>
         </Button>
         <Button
           variant="default"
-          flex={1}
           size="md"
-          px={10}
+          px={14}
           leftSection={<IconPhoneX size={18} />}
           onClick={() => core.reject(offer.call).catch(toastError)}
         >

@@ -13,20 +13,33 @@ import { toastError, toastUndo } from '~/ui/toast';
 type Mode = 'ticket' | 'new' | 'none';
 const REASONS = ['wrong_number', 'sales', 'internal', 'other'];
 
-export function LinkDialog({ call, verb, onClose }: { call: CallRecord; verb: 'link' | 'move' | 'split'; onClose: () => void }) {
+export function LinkDialog({
+  call,
+  verb,
+  onClose,
+}: {
+  call: CallRecord;
+  verb: 'link' | 'move' | 'split';
+  onClose: () => void;
+}) {
   const { t } = useTranslation();
   const client = useQueryClient();
   const [mode, setMode] = useState<Mode>(verb === 'split' ? 'new' : 'ticket');
   const [ticket, setTicket] = useState<string | null>(null);
-  const [title, setTitle] = useState(t('link.newTitle', { who: phone(call.caller.number), time: timeOf(call.started_at) }));
+  const [title, setTitle] = useState(
+    t('link.newTitle', { who: phone(call.caller.number), time: timeOf(call.started_at) }),
+  );
   const [reason, setReason] = useState<string | null>(null);
   const refresh = () =>
-    Promise.all(['timeline', 'calls', 'tickets', 'ticket'].map((k) => client.invalidateQueries({ queryKey: [k] })));
+    Promise.all(
+      ['timeline', 'calls', 'tickets', 'ticket'].map((k) => client.invalidateQueries({ queryKey: [k] })),
+    );
   const save = useMutation({
     mutationFn: () => {
       if (verb === 'move') return post(`/calls/${call.id}/move`, { ticket });
       if (verb === 'split') return post(`/calls/${call.id}/split`, { title });
-      const body = mode === 'ticket' ? { ticket } : mode === 'new' ? { new: { title } } : { none: { reason } };
+      const body =
+        mode === 'ticket' ? { ticket } : mode === 'new' ? { new: { title } } : { none: { reason } };
       return post(`/calls/${call.id}/link`, body);
     },
     onSuccess: async () => {
@@ -49,9 +62,17 @@ export function LinkDialog({ call, verb, onClose }: { call: CallRecord; verb: 'l
             </Group>
           </Radio.Group>
         ) : null}
-        {mode === 'ticket' ? <TicketPick value={ticket} onChange={setTicket} contact={call.contact?.id} /> : null}
+        {mode === 'ticket' ? (
+          <TicketPick value={ticket} onChange={setTicket} contact={call.contact?.id} />
+        ) : null}
         {mode === 'new' ? (
-          <TextInput label={t('ticket.title')} value={title} onChange={(e) => setTitle(e.currentTarget.value)} maxLength={500} data-autofocus />
+          <TextInput
+            label={t('ticket.title')}
+            value={title}
+            onChange={(e) => setTitle(e.currentTarget.value)}
+            maxLength={500}
+            data-autofocus
+          />
         ) : null}
         {mode === 'none' ? (
           <Select
@@ -75,13 +96,27 @@ export function LinkDialog({ call, verb, onClose }: { call: CallRecord; verb: 'l
 }
 
 /** Finds a ticket by number or words; the caller's own tickets come first. */
-function TicketPick({ value, onChange, contact }: { value: string | null; onChange: (v: string | null) => void; contact?: number }) {
+function TicketPick({
+  value,
+  onChange,
+  contact,
+}: {
+  value: string | null;
+  onChange: (v: string | null) => void;
+  contact?: number;
+}) {
   const { t } = useTranslation();
   const [typed, setTyped] = useState('');
   const [q] = useDebouncedValue(typed.replace(/[#\s-]/g, (c) => (c === ' ' ? ' ' : '')).trim(), 250);
   const found = useQuery({
     queryKey: ['pick', q, contact],
-    queryFn: async () => (await list<Ticket>('/tickets', q ? { q, status: 'all', limit: 8 } : { contact, status: 'all', limit: 8 })).data,
+    queryFn: async () =>
+      (
+        await list<Ticket>(
+          '/tickets',
+          q ? { q, status: 'all', limit: 8 } : { contact, status: 'all', limit: 8 },
+        )
+      ).data,
   });
   const data = (found.data ?? []).map((x) => ({ value: x.number, label: `#${x.number}  ${x.title}` }));
   return (

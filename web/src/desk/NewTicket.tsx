@@ -10,7 +10,15 @@ import type { Ticket } from '~/api/types';
 import { toastError } from '~/ui/toast';
 import { KINDS } from './ticketFields';
 
-export function NewTicket({ opened, onClose, contact }: { opened: boolean; onClose: () => void; contact?: number }) {
+export function NewTicket({
+  opened,
+  onClose,
+  contact,
+}: {
+  opened: boolean;
+  onClose: () => void;
+  contact?: number;
+}) {
   const { t } = useTranslation();
   return (
     <Modal opened={opened} onClose={onClose} title={t('ticket.new')} size="lg">
@@ -26,7 +34,13 @@ function Form({ onClose, contact }: { onClose: () => void; contact?: number }) {
   const teams = useQuery(teamsQuery);
   // One key for the whole form: sending twice makes one ticket.
   const [key] = useState(newKey);
-  const [f, setF] = useState({ title: '', kind: 'question', phone: '', body: '', team: null as string | null });
+  const [f, setF] = useState({
+    title: '',
+    kind: 'question',
+    phone: '',
+    body: '',
+    team: null as string | null,
+  });
   const save = useMutation({
     mutationFn: () =>
       post<Ticket>(

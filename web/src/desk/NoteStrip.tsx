@@ -25,7 +25,9 @@ export function NoteStrip() {
   const { note } = useStore(deskUi);
   const id = wrapup?.call ?? (note ? call?.call : undefined);
   if (!id) return null;
-  return <NoteEditor key={id} call={id} wrapup={wrapup} initial={call?.call === id ? (call.note ?? '') : ''} />;
+  return (
+    <NoteEditor key={id} call={id} wrapup={wrapup} initial={call?.call === id ? (call.note ?? '') : ''} />
+  );
 }
 
 function NoteEditor({ call, wrapup, initial }: { call: string; wrapup: Wrapup | null; initial: string }) {
@@ -56,6 +58,13 @@ function NoteEditor({ call, wrapup, initial }: { call: string; wrapup: Wrapup | 
       {wrapup ? (
         <div className={css.stripSide}>
           <TimeLeft wrapup={wrapup} />
+          <Button
+            variant="default"
+            leftSection={<IconClockPlus size={16} />}
+            onClick={() => core.extendWrapup(call).catch(toastError)}
+          >
+            {t('note.more')}
+          </Button>
           <Select
             data={RESULTS.map((value) => ({ value, label: t(`result.${value}`) }))}
             value={result}
@@ -64,14 +73,9 @@ function NoteEditor({ call, wrapup, initial }: { call: string; wrapup: Wrapup | 
             aria-label={t('note.result')}
             clearable
           />
-          <Group gap={6} grow>
-            <Button variant="default" leftSection={<IconClockPlus size={16} />} px={8} onClick={() => core.extendWrapup(call).catch(toastError)}>
-              {t('note.more')}
-            </Button>
-            <Button leftSection={<IconCheck size={16} />} px={8} onClick={() => void done()}>
-              {t('note.done')}
-            </Button>
-          </Group>
+          <Button leftSection={<IconCheck size={16} />} onClick={() => void done()}>
+            {t('note.done')}
+          </Button>
         </div>
       ) : null}
     </div>
@@ -92,7 +96,11 @@ function TimeLeft({ wrapup }: { wrapup: Wrapup }) {
         <Pill tone="violet">{t('state.acw')}</Pill>
       )}
       {wrapup.ticket ? (
-        <Link to="/desk/$view/$number" params={{ view: 'mine', number: wrapup.ticket.number }} className="tnum">
+        <Link
+          to="/desk/$view/$number"
+          params={{ view: 'mine', number: wrapup.ticket.number }}
+          className="tnum"
+        >
           #{wrapup.ticket.number}
         </Link>
       ) : null}
@@ -106,7 +114,8 @@ function useAutosave(call: string, note: string, result: string | null): 'idle' 
   const [state, setState] = useState<'idle' | 'local' | 'saved'>('idle');
   const first = useRef(true);
   const save = useCallback(
-    () => core.saveWrapup(call, { note, result: result ?? undefined, done: false }).then(() => setState('saved')),
+    () =>
+      core.saveWrapup(call, { note, result: result ?? undefined, done: false }).then(() => setState('saved')),
     [core, call, note, result],
   );
   useEffect(() => {

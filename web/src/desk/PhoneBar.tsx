@@ -26,6 +26,7 @@ export function PhoneBar() {
   const ready = usePhone((s) => s.ready);
   const call = usePhone(activeCall);
   const wrapup = usePhone((s) => s.wrapup);
+  const ringing = usePhone((s) => s.offers.length > 0);
   useCallRouting();
   const phone = can(me, 'phone.use');
   return (
@@ -49,12 +50,18 @@ export function PhoneBar() {
               <CallControls call={call} />
             </>
           ) : (
-            <Idle shift={shift} wrapup={wrapup !== null} />
+            <Idle shift={shift} wrapup={wrapup !== null} ringing={ringing} />
           )}
         </div>
         <div className={css.right}>
           <QualityIcon />
-          <Tooltip label={<>{t('palette.open')} <Kbd size="xs">Ctrl K</Kbd></>}>
+          <Tooltip
+            label={
+              <>
+                {t('palette.open')} <Kbd size="xs">Ctrl K</Kbd>
+              </>
+            }
+          >
             <ActionIcon aria-label={t('palette.open')} onClick={() => spotlight.open()}>
               <IconSearch size={20} stroke={1.8} />
             </ActionIcon>
@@ -69,7 +76,7 @@ export function PhoneBar() {
 }
 
 /** Between calls: a place to dial, and the way back to the call that just ended. */
-function Idle({ shift, wrapup }: { shift: boolean; wrapup: boolean }) {
+function Idle({ shift, wrapup, ringing }: { shift: boolean; wrapup: boolean; ringing: boolean }) {
   const { t } = useTranslation();
   const core = useCore();
   const last = usePhone((s) => s.lastEnd);
@@ -93,17 +100,33 @@ function Idle({ shift, wrapup }: { shift: boolean; wrapup: boolean }) {
             type="tel"
             autoComplete="off"
           />
-          <ActionIcon type="submit" variant="light" color="petrol" aria-label={t('phone.dial')} disabled={!number.trim()}>
+          <ActionIcon
+            type="submit"
+            variant="light"
+            color="petrol"
+            aria-label={t('phone.dial')}
+            disabled={!number.trim()}
+          >
             <IconPhoneOutgoing size={18} />
           </ActionIcon>
         </form>
       ) : null}
       {last?.from && shift ? (
-        <Button size="compact-sm" variant="default" leftSection={<IconPhoneOutgoing size={15} />} onClick={() => void dial(last.from ?? '')}>
+        <Button
+          className={css.callBack}
+          size="compact-md"
+          variant="default"
+          leftSection={<IconPhoneOutgoing size={15} />}
+          onClick={() => void dial(last.from ?? '')}
+        >
           {t('phone.callBack', { who: last.from_name || showNumber(last.from) })}
         </Button>
       ) : (
-        <span className={css.idle}>{t(wrapup ? 'phone.wrapup' : shift ? 'phone.noCall' : 'phone.offShift')}</span>
+        <span className={css.idle}>
+          {t(
+            wrapup ? 'phone.wrapup' : ringing ? 'incoming.title' : shift ? 'phone.noCall' : 'phone.offShift',
+          )}
+        </span>
       )}
     </>
   );

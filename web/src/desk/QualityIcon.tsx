@@ -1,5 +1,10 @@
 import { Popover, Tooltip, UnstyledButton } from '@mantine/core';
-import { IconAntennaBars1, IconAntennaBars3, IconAntennaBars5, IconPlugConnectedX } from '@tabler/icons-react';
+import {
+  IconAntennaBars1,
+  IconAntennaBars3,
+  IconAntennaBars5,
+  IconPlugConnectedX,
+} from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import { usePhone } from '~/app/context';
 import { onShift } from '~/phone/state';
@@ -31,12 +36,17 @@ export function QualityIcon() {
       : q?.level === 'fair'
         ? IconAntennaBars3
         : IconAntennaBars5;
-  const warnings = [q?.silent && 'silent', q?.path === 'tcp' && 'tcp', q?.path === 'relay' && 'relay'].filter(Boolean) as string[];
+  const warnings = [q?.silent && 'silent', q?.path === 'tcp' && 'tcp', q?.path === 'relay' && 'relay'].filter(
+    Boolean,
+  ) as string[];
   return (
     <Popover position="bottom-end" withArrow shadow="md" width={260}>
       <Popover.Target>
         <Tooltip label={t('quality.title')}>
-          <UnstyledButton aria-label={`${t('quality.title')}: ${t(`quality.${level}`)}`} style={{ padding: 4 }}>
+          <UnstyledButton
+            aria-label={`${t('quality.title')}: ${t(`quality.${level}`)}`}
+            style={{ padding: 4 }}
+          >
             <Pill tone={tone} icon={icon} plain>
               {t(`quality.${level}`)}
             </Pill>

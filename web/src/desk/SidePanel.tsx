@@ -1,6 +1,6 @@
 import { ActionIcon, Anchor, Button, Tooltip } from '@mantine/core';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { IconPhoneOutgoing, IconUserPlus } from '@tabler/icons-react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -20,10 +20,22 @@ export function SidePanel({ ticket }: { ticket: Ticket }) {
   const { t } = useTranslation();
   return (
     <>
-      {ticket.contact ? <ContactPart id={ticket.contact.id} ticket={ticket} /> : <NoContact ticket={ticket} />}
+      {ticket.contact ? (
+        <ContactPart id={ticket.contact.id} ticket={ticket} />
+      ) : (
+        <NoContact ticket={ticket} />
+      )}
       <section>
         <h2>{t('ticket.about')}</h2>
-        <dl style={{ margin: 0, display: 'grid', gridTemplateColumns: 'auto 1fr', gap: '5px 12px', fontSize: 13 }}>
+        <dl
+          style={{
+            margin: 0,
+            display: 'grid',
+            gridTemplateColumns: 'auto 1fr',
+            gap: '5px 12px',
+            fontSize: 13,
+          }}
+        >
           <dt className="dim">{t('ticket.kind')}</dt>
           <dd style={{ margin: 0 }}>{t(`kind.${ticket.kind}`)}</dd>
           <dt className="dim">{t('ticket.priority')}</dt>
@@ -54,7 +66,15 @@ export function PointLine({ point: p, ticket }: { point: ContactPoint; ticket?: 
     <div className={css.point}>
       <ChannelIcon channel={p.kind} />
       <span>
-        {p.kind === 'phone' ? <Phone value={p.value} /> : p.kind === 'email' ? <Anchor href={`mailto:${p.value}`} fz={13.5}>{p.value}</Anchor> : p.value}
+        {p.kind === 'phone' ? (
+          <Phone value={p.value} />
+        ) : p.kind === 'email' ? (
+          <Anchor href={`mailto:${p.value}`} fz={13.5}>
+            {p.value}
+          </Anchor>
+        ) : (
+          p.value
+        )}
         {marks.length > 0 ? <small>{marks.join(' · ')}</small> : null}
       </span>
       {p.kind === 'phone' ? (
@@ -81,11 +101,18 @@ function ContactPart({ id, ticket }: { id: number; ticket: Ticket }) {
   if (contact.isPending) return <Loading />;
   if (contact.isError) return <ErrorState error={contact.error} retry={() => void contact.refetch()} />;
   const c = contact.data;
-  const others = flat(tickets.data).filter((x) => x.number !== ticket.number).slice(0, 5);
+  const others = flat(tickets.data)
+    .filter((x) => x.number !== ticket.number)
+    .slice(0, 5);
   return (
     <>
       <section>
-        <Link to="/contacts/$id" params={{ id: String(c.id) }} className={css.mini} style={{ flexDirection: 'row', alignItems: 'center', gap: 10 }}>
+        <Link
+          to="/contacts/$id"
+          params={{ id: String(c.id) }}
+          className={css.mini}
+          style={{ flexDirection: 'row', alignItems: 'center', gap: 10 }}
+        >
           <Avatar name={c.name} size={40} />
           <span style={{ minWidth: 0 }}>
             <b style={{ display: 'block', fontSize: 14.5 }}>{c.name}</b>
@@ -100,9 +127,17 @@ function ContactPart({ id, ticket }: { id: number; ticket: Ticket }) {
         <h2>{t('contact.otherTickets')}</h2>
         {others.length === 0 ? <span className="dim">{t('contact.noOther')}</span> : null}
         {others.map((x) => (
-          <Link key={x.number} className={css.mini} to="/desk/$view/$number" params={{ view: 'all', number: x.number }}>
+          <Link
+            key={x.number}
+            className={css.mini}
+            to="/desk/$view/$number"
+            params={{ view: 'all', number: x.number }}
+          >
             <span>{x.title}</span>
-            <small className="tnum" style={{ display: 'flex', gap: 8, alignItems: 'center', flexWrap: 'wrap' }}>
+            <small
+              className="tnum"
+              style={{ display: 'flex', gap: 8, alignItems: 'center', flexWrap: 'wrap' }}
+            >
               <StatusPill status={x.status} /> #{x.number} · {ago(x.updated_at)}
             </small>
           </Link>

@@ -25,9 +25,15 @@ export function StateMenu() {
   const look = stateLook(agent.state);
   const Icon = look.icon;
   const next = nextOf(agent);
-  const set = (state: 'available' | 'paused', reason?: string) => core.setAgent(state, reason).catch(toastError);
+  const set = (state: 'available' | 'paused', reason?: string) =>
+    core.setAgent(state, reason).catch(toastError);
   return (
-    <Menu opened={stateMenu} onChange={(o) => deskUi.set({ stateMenu: o })} position="bottom-start" width={270}>
+    <Menu
+      opened={stateMenu}
+      onChange={(o) => deskUi.set({ stateMenu: o })}
+      position="bottom-start"
+      width={270}
+    >
       <Menu.Target>
         <button type="button" className={css.stateBtn} data-tone={look.tone}>
           <Icon size={20} stroke={1.9} />
@@ -63,11 +69,19 @@ export function StateMenu() {
       ) : null}
       <Menu.Dropdown>
         <Menu.Label>{t(busy ? 'phone.afterCall' : 'phone.changeState')}</Menu.Label>
-        <Menu.Item leftSection={<IconCircleCheck size={18} />} rightSection={<kbd>Alt 1</kbd>} onClick={() => void set('available')}>
+        <Menu.Item
+          leftSection={<IconCircleCheck size={18} />}
+          rightSection={<kbd>Alt 1</kbd>}
+          onClick={() => void set('available')}
+        >
           {t('state.available')}
         </Menu.Item>
         {(policy.pause_reasons ?? []).map((r) => (
-          <Menu.Item key={r.key} leftSection={<IconCoffee size={18} />} onClick={() => void set('paused', r.key)}>
+          <Menu.Item
+            key={r.key}
+            leftSection={<IconCoffee size={18} />}
+            onClick={() => void set('paused', r.key)}
+          >
             {t('state.pausedFor', { reason: local(r.name, r.key) })}
           </Menu.Item>
         ))}

@@ -1,8 +1,8 @@
 // Status, severity, who has it, and the ways on: solve, reopen, hand over.
 
 import { Button, Group, Menu, Modal, Select, Stack, Textarea, TextInput } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import { IconCheck, IconChevronDown, IconRotate, IconUser, IconUsersGroup } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { post } from '~/api/client';
@@ -20,7 +20,15 @@ import { useTicketEdit } from './useTicketEdit';
 
 const DONE = ['solved', 'closed'];
 
-export function TicketHead({ ticket: x, before, after }: { ticket: Ticket; before: ReactNode; after: ReactNode }) {
+export function TicketHead({
+  ticket: x,
+  before,
+  after,
+}: {
+  ticket: Ticket;
+  before: ReactNode;
+  after: ReactNode;
+}) {
   const { t } = useTranslation();
   const edit = useTicketEdit(x);
   const [solving, setSolving] = useState(false);
@@ -37,7 +45,8 @@ export function TicketHead({ ticket: x, before, after }: { ticket: Ticket; befor
   const saveTitle = () => {
     const next = title?.trim();
     setTitle(null);
-    if (next && next !== x.title) void edit.change({ title: next }, { title: x.title }, t('ticket.titleChanged'), { title: next });
+    if (next && next !== x.title)
+      void edit.change({ title: next }, { title: x.title }, t('ticket.titleChanged'), { title: next });
   };
   return (
     <header className={css.head}>
@@ -45,7 +54,7 @@ export function TicketHead({ ticket: x, before, after }: { ticket: Ticket; befor
         {before}
         {title === null ? (
           <h1>
-            <span className="tnum">#{x.number}</span>{' '}
+            <span className="tnum">#{x.number}</span>
             <button
               type="button"
               onClick={() => setTitle(x.title)}
@@ -110,7 +119,13 @@ export function TicketHead({ ticket: x, before, after }: { ticket: Ticket; befor
 function useSolveKey(solve: () => void) {
   useEffect(() => {
     const down = (e: KeyboardEvent) => {
-      if (inText(e.target) || !prefs.get().singleKeys || keyName(e) !== 's' || document.querySelector('[role="dialog"]')) return;
+      if (
+        inText(e.target) ||
+        !prefs.get().singleKeys ||
+        keyName(e) !== 's' ||
+        document.querySelector('[role="dialog"]')
+      )
+        return;
       e.preventDefault();
       solve();
     };
@@ -125,7 +140,11 @@ function SeverityMenu({ ticket: x }: { ticket: Ticket }) {
   return (
     <Menu width={330}>
       <Menu.Target>
-        <button type="button" className={css.field} aria-label={`${t('ticket.severity')}: ${t(`severity.${x.severity}`)}`}>
+        <button
+          type="button"
+          className={css.field}
+          aria-label={`${t('ticket.severity')}: ${t(`severity.${x.severity}`)}`}
+        >
           <SeverityPill severity={x.severity} plain />
           <IconChevronDown size={14} />
         </button>
@@ -135,7 +154,11 @@ function SeverityMenu({ ticket: x }: { ticket: Ticket }) {
         {SEVERITIES.map((s: Severity) => (
           <Menu.Item
             key={s}
-            onClick={() => void edit.change({ severity: s }, { severity: x.severity }, t('ticket.severityChanged'), { severity: s })}
+            onClick={() =>
+              void edit.change({ severity: s }, { severity: x.severity }, t('ticket.severityChanged'), {
+                severity: s,
+              })
+            }
           >
             <SeverityPill severity={s} plain />
             <div className="dim" style={{ fontSize: 12, whiteSpace: 'normal' }}>
@@ -160,14 +183,20 @@ function AssigneeMenu({ ticket: x }: { ticket: Ticket }) {
   return (
     <Menu width={260} closeOnItemClick>
       <Menu.Target>
-        <button type="button" className={css.field} aria-label={`${t('ticket.assignee')}: ${x.assignee?.name ?? t('ticket.nobody')}`}>
+        <button
+          type="button"
+          className={css.field}
+          aria-label={`${t('ticket.assignee')}: ${x.assignee?.name ?? t('ticket.nobody')}`}
+        >
           <IconUser size={15} />
           {x.assignee?.name ?? <small>{t('ticket.nobody')}</small>}
           <IconChevronDown size={14} />
         </button>
       </Menu.Target>
       <Menu.Dropdown>
-        {x.assignee?.login !== me.login ? <Menu.Item onClick={() => set(me.login)}>{t('ticket.takeIt')}</Menu.Item> : null}
+        {x.assignee?.login !== me.login ? (
+          <Menu.Item onClick={() => set(me.login)}>{t('ticket.takeIt')}</Menu.Item>
+        ) : null}
         {x.assignee ? <Menu.Item onClick={() => set('')}>{t('ticket.release')}</Menu.Item> : null}
         <Menu.Divider />
         <form
@@ -212,7 +241,14 @@ function TeamMenu({ ticket: x }: { ticket: Ticket }) {
           .map((team) => (
             <Menu.Item
               key={team.id}
-              onClick={() => void edit.change({ team: String(team.id) }, { team: String(x.team.id) }, t('ticket.teamChanged'), { team })}
+              onClick={() =>
+                void edit.change(
+                  { team: String(team.id) },
+                  { team: String(x.team.id) },
+                  t('ticket.teamChanged'),
+                  { team },
+                )
+              }
             >
               {team.name}
               {team.line ? <span className="dim"> · {t('ticket.line', { n: team.line })}</span> : null}
@@ -274,12 +310,23 @@ function SolveDialog({
             onChange={setCause}
           />
         ) : null}
-        <Textarea label={t('ticket.closingNote')} autosize minRows={2} value={body} onChange={(e) => setBody(e.currentTarget.value)} />
+        <Textarea
+          label={t('ticket.closingNote')}
+          autosize
+          minRows={2}
+          value={body}
+          onChange={(e) => setBody(e.currentTarget.value)}
+        />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>
             {t('common.cancel')}
           </Button>
-          <Button loading={busy} disabled={!resolution || (problem && !cause)} leftSection={<IconCheck size={16} />} onClick={save}>
+          <Button
+            loading={busy}
+            disabled={!resolution || (problem && !cause)}
+            leftSection={<IconCheck size={16} />}
+            onClick={save}
+          >
             {t('ticket.solve')}
           </Button>
         </Group>

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
 import { IconInbox, IconPhoneOff, IconSearchOff } from '@tabler/icons-react';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { flat, ticketsQuery } from '~/api/queries';
@@ -12,11 +12,24 @@ import { ChannelIcon, Due, SeverityPill, StatusPill } from '~/ui/ticketBits';
 import css from './desk.module.css';
 import { ticketFilter, type ViewKey } from './views';
 
-export function TicketList({ view, q, status, open }: { view: ViewKey; q: string; status: string; open?: string }) {
+export function TicketList({
+  view,
+  q,
+  status,
+  open,
+}: {
+  view: ViewKey;
+  q: string;
+  status: string;
+  open?: string;
+}) {
   const { t } = useTranslation();
   const me = useMe();
   const team = me.teams[0] ? String(me.teams[0].id) : undefined;
-  const query = useInfiniteQuery({ ...ticketsQuery(ticketFilter(view, q, team, status)), refetchInterval: 20_000 });
+  const query = useInfiniteQuery({
+    ...ticketsQuery(ticketFilter(view, q, team, status)),
+    refetchInterval: 20_000,
+  });
   if (query.isPending) return <Loading />;
   if (query.isError) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
   const all = flat(query.data);
@@ -35,7 +48,11 @@ export function TicketList({ view, q, status, open }: { view: ViewKey; q: string
       ))}
       {query.hasNextPage ? (
         <div className={css.more}>
-          <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+          <Button
+            variant="default"
+            loading={query.isFetchingNextPage}
+            onClick={() => void query.fetchNextPage()}
+          >
             {t('common.more')}
           </Button>
         </div>
@@ -44,7 +61,17 @@ export function TicketList({ view, q, status, open }: { view: ViewKey; q: string
   );
 }
 
-export function TicketItem({ ticket: x, view, q = '', on }: { ticket: Ticket; view: string; q?: string; on: boolean }) {
+export function TicketItem({
+  ticket: x,
+  view,
+  q = '',
+  on,
+}: {
+  ticket: Ticket;
+  view: string;
+  q?: string;
+  on: boolean;
+}) {
   const { t } = useTranslation();
   return (
     <Link
@@ -59,7 +86,8 @@ export function TicketItem({ ticket: x, view, q = '', on }: { ticket: Ticket; vi
       <div className={css.line}>
         <ChannelIcon channel={x.channel} />
         <span className={css.grow}>{x.contact?.name || x.org?.name || t('ticket.noContact')}</span>
-        <span className="tnum">
+        <span className="tnum">#{x.number}</span>
+        <span className={`${css.age} tnum`}>
           <When at={x.updated_at}>{ago(x.updated_at)}</When>
         </span>
       </div>
@@ -74,8 +102,6 @@ export function TicketItem({ ticket: x, view, q = '', on }: { ticket: Ticket; vi
           </Pill>
         ) : null}
         <Due ticket={x} />
-        <span className={css.grow} />
-        <span className="tnum">#{x.number}</span>
       </div>
     </Link>
   );

@@ -1,6 +1,6 @@
 import { ActionIcon, Drawer } from '@mantine/core';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { IconArrowLeft, IconLayoutSidebarRight } from '@tabler/icons-react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -8,9 +8,9 @@ import { flat, ticketQuery, timelineQuery } from '~/api/queries';
 import { ErrorState, Loading } from '~/ui/bits';
 import { Composer } from './Composer';
 import { SidePanel } from './SidePanel';
-import css from './ticket.module.css';
 import { TicketHead } from './TicketHead';
 import { Timeline } from './Timeline';
+import css from './ticket.module.css';
 
 export function TicketPage() {
   const { t } = useTranslation();
@@ -29,7 +29,13 @@ export function TicketPage() {
         <TicketHead
           ticket={x}
           before={
-            <ActionIcon className={css.backBtn} component={Link} to="/desk/$view" params={{ view } as never} aria-label={t('common.back')}>
+            <ActionIcon
+              className={css.backBtn}
+              component={Link}
+              to="/desk/$view"
+              params={{ view } as never}
+              aria-label={t('common.back')}
+            >
               <IconArrowLeft size={20} />
             </ActionIcon>
           }
@@ -45,7 +51,13 @@ export function TicketPage() {
       <aside className={css.side} aria-label={t('ticket.side')}>
         <SidePanel ticket={x} />
       </aside>
-      <Drawer opened={side} onClose={() => setSide(false)} position="right" size={320} title={t('ticket.side')}>
+      <Drawer
+        opened={side}
+        onClose={() => setSide(false)}
+        position="right"
+        size={320}
+        title={t('ticket.side')}
+      >
         <div className={css.side} style={{ border: 0, padding: 0 }}>
           <SidePanel ticket={x} />
         </div>

@@ -32,7 +32,8 @@ export function Timeline({ ticket, query, items }: { ticket: Ticket; query: Quer
   }, [last, ticket.number]);
   if (query.isPending) return <Loading />;
   if (query.isError) return <ErrorState error={query.error} retry={() => void query.refetch()} />;
-  if (items.length === 0) return <Empty icon={IconMessages} title={t('timeline.empty')} text={t('timeline.emptyText')} />;
+  if (items.length === 0)
+    return <Empty icon={IconMessages} title={t('timeline.empty')} text={t('timeline.emptyText')} />;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
     <section className={css.scroll} ref={box} tabIndex={0} aria-label={t('timeline.label')}>
@@ -52,7 +53,12 @@ export function Timeline({ ticket, query, items }: { ticket: Ticket; query: Quer
         );
       })}
       {query.hasNextPage ? (
-        <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()} style={{ alignSelf: 'center' }}>
+        <Button
+          variant="default"
+          loading={query.isFetchingNextPage}
+          onClick={() => void query.fetchNextPage()}
+          style={{ alignSelf: 'center' }}
+        >
           {t('common.more')}
         </Button>
       ) : null}
@@ -71,9 +77,13 @@ function MessageEntry({ item: m }: { item: TimelineItem }) {
       <div className={css.bubble}>
         <div className={css.by}>
           <b>{who}</b>
-          <span>{t(note ? 'timeline.note' : `timeline.kind.${m.kind ?? 'email'}`, { defaultValue: m.kind ?? '' })}</span>
+          <span>
+            {t(note ? 'timeline.note' : `timeline.kind.${m.kind ?? 'email'}`, { defaultValue: m.kind ?? '' })}
+          </span>
           <When at={m.at}>{timeOf(m.at)}</When>
-          {m.delivery && m.delivery !== 'sent' && m.delivery !== 'delivered' ? <span>{t(`delivery.${m.delivery}`)}</span> : null}
+          {m.delivery && m.delivery !== 'sent' && m.delivery !== 'delivered' ? (
+            <span>{t(`delivery.${m.delivery}`)}</span>
+          ) : null}
         </div>
         <div className={css.text}>{m.body}</div>
       </div>

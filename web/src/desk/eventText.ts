@@ -9,7 +9,8 @@ const FIELD_TEXTS: Record<string, string> = { client_priority: 'priority', root_
 /** A value of a change as a person reads it: names instead of keys, a dash for nothing. */
 function show(field: string | undefined, v: unknown): string {
   if (v === null || v === undefined || v === '') return '–';
-  if (Array.isArray(v)) return v.length === 0 ? '–' : v.map((x) => show(field === 'flags' ? 'flag' : field, x)).join(', ');
+  if (Array.isArray(v))
+    return v.length === 0 ? '–' : v.map((x) => show(field === 'flags' ? 'flag' : field, x)).join(', ');
   if (typeof v === 'object') {
     const o = v as { name?: string | Localized; number?: string; login?: string; key?: string };
     if (o.name) return local(o.name);

@@ -16,4 +16,12 @@ export const RESOLUTIONS = [
 ];
 
 /** Solving a problem asks for its cause. */
-export const ROOT_CAUSES = ['defect', 'missing_feature', 'unclear_feature', 'user_error', 'infrastructure', 'third_party', 'other'];
+export const ROOT_CAUSES = [
+  'defect',
+  'missing_feature',
+  'unclear_feature',
+  'user_error',
+  'infrastructure',
+  'third_party',
+  'other',
+];

@@ -1,9 +1,9 @@
 import i18next from 'i18next';
 import { beforeAll, describe, expect, it } from 'vitest';
-import en from './en.json';
-import ru from './ru.json';
 // The same search that `node scripts/keys.mjs` prints.
 import { allKeys } from '../../scripts/keys.mjs';
+import en from './en.json';
+import ru from './ru.json';
 
 const PLURAL = /_(zero|one|two|few|many|other)$/;
 
@@ -20,7 +20,11 @@ function flatten(o: object, at = ''): Map<string, string> {
 const RU = flatten(ru);
 const EN = flatten(en);
 const base = (m: Map<string, string>) => new Set([...m.keys()].map((k) => k.replace(PLURAL, '')));
-const holes = (s: string) => [...s.matchAll(/\{\{(\w+)\}\}/g)].map((m) => m[1]).sort().join();
+const holes = (s: string) =>
+  [...s.matchAll(/\{\{(\w+)\}\}/g)]
+    .map((m) => m[1])
+    .sort()
+    .join();
 
 describe('dictionaries', () => {
   it('have the same texts', () => {
@@ -34,7 +38,9 @@ describe('dictionaries', () => {
       [EN, ['one', 'other']],
     ] as const) {
       // A form beside "one" makes a plural: state.busy_other alone is just a name.
-      const counted = new Set([...m.keys()].filter((k) => /_(one|few|many)$/.test(k)).map((k) => k.replace(PLURAL, '')));
+      const counted = new Set(
+        [...m.keys()].filter((k) => /_(one|few|many)$/.test(k)).map((k) => k.replace(PLURAL, '')),
+      );
       for (const k of counted) for (const f of forms) expect(m.has(`${k}_${f}`), `${k}_${f}`).toBe(true);
     }
   });
@@ -50,7 +56,8 @@ describe('dictionaries', () => {
     for (const [k, v] of RU) {
       expect(v.trim(), k).not.toBe('');
       const words = v.replace(/\{\{\w+\}\}/g, '');
-      if (!/[а-яё]/i.test(words)) expect(words, k).toMatch(/^[^a-z]*$|^(SMS|SL|API|Telegram|WhatsApp|Viber|Facebook)$/i);
+      if (!/[а-яё]/i.test(words))
+        expect(words, k).toMatch(/^[^a-z]*$|^(SMS|SL|API|Telegram|WhatsApp|Viber|Facebook)$/i);
     }
     for (const [k, v] of EN) expect(v, k).not.toMatch(/[а-яё]/i);
   });
@@ -65,14 +72,26 @@ describe('dictionaries', () => {
   it('hold nothing that the source does not use', () => {
     const { keys, prefixes } = allKeys(new URL('..', import.meta.url).pathname);
     // Values of fields are looked up by the field's own name (desk/eventText.ts).
-    const byField = ['status.', 'cause.', 'flag.', 'kind.', 'severity.', 'priority.', 'event.', 'error.', 'mic.'];
+    const byField = [
+      'status.',
+      'cause.',
+      'flag.',
+      'kind.',
+      'severity.',
+      'priority.',
+      'event.',
+      'error.',
+      'mic.',
+    ];
     const used = (k: string) => keys.has(k) || [...prefixes, ...byField].some((p) => k.startsWith(p));
     expect([...base(EN)].filter((k) => !used(k))).toEqual([]);
   });
 });
 
 describe('Russian plurals', () => {
-  beforeAll(() => i18next.init({ lng: 'ru', resources: { ru: { translation: ru }, en: { translation: en } } }));
+  beforeAll(() =>
+    i18next.init({ lng: 'ru', resources: { ru: { translation: ru }, en: { translation: en } } }),
+  );
   it.each([
     [1, '1 перезвон ждёт'],
     [2, '2 перезвона ждут'],

@@ -66,6 +66,14 @@ export function timeOf(at: Instant): string {
   return d ? fmt('t', { hour: '2-digit', minute: '2-digit' }).format(d) : '';
 }
 
+/** moment names an instant by the clock, with its date unless it is today. */
+export function moment(at: Instant, now = Date.now()): string {
+  const d = date(at);
+  if (!d) return '';
+  const today = d.toDateString() === new Date(now).toDateString();
+  return today ? timeOf(d) : `${fmt('dm', { day: 'numeric', month: 'short' }).format(d)}, ${timeOf(d)}`;
+}
+
 /** dayOf names a day: "Today", "Yesterday", "Monday, 3 March". */
 export function dayOf(at: Instant, now = Date.now()): string {
   const d = date(at);
@@ -146,7 +154,10 @@ export function percent(v: number | null | undefined): string {
 
 /** Initials for a round badge: two letters at most. */
 export function initials(name: string): string {
-  const words = name.trim().split(/\s+/).filter((w) => /^\p{L}/u.test(w));
+  const words = name
+    .trim()
+    .split(/\s+/)
+    .filter((w) => /^\p{L}/u.test(w));
   const letters = words.slice(0, 2).map((w) => [...w][0]?.toUpperCase() ?? '');
   return letters.join('') || '#';
 }

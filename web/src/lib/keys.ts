@@ -12,7 +12,9 @@ export function inText(target: EventTarget | null = document.activeElement): boo
 }
 
 /** keyName turns an event into "alt+a", "n", "3": letters and digits by place, the rest by meaning. */
-export function keyName(e: Pick<KeyboardEvent, 'code' | 'key' | 'altKey' | 'ctrlKey' | 'metaKey' | 'shiftKey'>): string {
+export function keyName(
+  e: Pick<KeyboardEvent, 'code' | 'key' | 'altKey' | 'ctrlKey' | 'metaKey' | 'shiftKey'>,
+): string {
   const letter = /^Key([A-Z])$/.exec(e.code)?.[1]?.toLowerCase();
   const digit = /^(?:Digit|Numpad)([0-9])$/.exec(e.code)?.[1];
   const name = letter ?? digit ?? e.key.toLowerCase();

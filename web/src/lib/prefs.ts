@@ -11,7 +11,10 @@ const KEY = 'hotline.prefs';
 
 function read(): Prefs {
   try {
-    return { singleKeys: true, ...(JSON.parse(globalThis.localStorage?.getItem(KEY) ?? '{}') as Partial<Prefs>) };
+    return {
+      singleKeys: true,
+      ...(JSON.parse(globalThis.localStorage?.getItem(KEY) ?? '{}') as Partial<Prefs>),
+    };
   } catch {
     return { singleKeys: true };
   }

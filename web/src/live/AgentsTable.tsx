@@ -1,5 +1,13 @@
 import { ActionIcon, Button, Group, Menu, Modal, Stack, TextInput, Tooltip } from '@mantine/core';
-import { IconCheck, IconCoffee, IconDots, IconEar, IconPlayerPlay, IconPower, IconWifiOff } from '@tabler/icons-react';
+import {
+  IconCheck,
+  IconCoffee,
+  IconDots,
+  IconEar,
+  IconPlayerPlay,
+  IconPower,
+  IconWifiOff,
+} from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import type { AgentStat, CallStat } from '~/api/types';
@@ -12,15 +20,40 @@ import css from './live.module.css';
 
 type Op = 'pause' | 'resume' | 'offline' | 'acw_end';
 
-const ORDER = ['error', 'lost_call', 'lost', 'talking', 'conference', 'consulting', 'held', 'ringing', 'dialing', 'acw', 'available', 'busy_other', 'paused', 'offline'];
+const ORDER = [
+  'error',
+  'lost_call',
+  'lost',
+  'talking',
+  'conference',
+  'consulting',
+  'held',
+  'ringing',
+  'dialing',
+  'acw',
+  'available',
+  'busy_other',
+  'paused',
+  'offline',
+];
 
-export function AgentsTable({ agents, calls, hatch }: { agents: AgentStat[]; calls: CallStat[]; hatch: string }) {
+export function AgentsTable({
+  agents,
+  calls,
+  hatch,
+}: {
+  agents: AgentStat[];
+  calls: CallStat[];
+  hatch: string;
+}) {
   const { t } = useTranslation();
   const me = useMe();
   const policy = usePhone((s) => s.policy);
   const offset = usePhone((s) => s.offset);
   const [ask, setAsk] = useState<{ agent: AgentStat; op: Op } | null>(null);
-  const sorted = [...agents].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name));
+  const sorted = [...agents].sort(
+    (a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name),
+  );
   return (
     <section className={uiCss.card}>
       <div className={uiCss.cardHead}>
@@ -42,7 +75,9 @@ export function AgentsTable({ agents, calls, hatch }: { agents: AgentStat[]; cal
             </thead>
             <tbody>
               {sorted.map((a) => {
-                const call = calls.find((c) => c.call === a.call || (c.agent === a.login && c.state === 'talking'));
+                const call = calls.find(
+                  (c) => c.call === a.call || (c.agent === a.login && c.state === 'talking'),
+                );
                 return (
                   <tr key={a.login}>
                     <td>
@@ -56,7 +91,11 @@ export function AgentsTable({ agents, calls, hatch }: { agents: AgentStat[]; cal
                         </div>
                         {!a.online && a.state !== 'offline' ? (
                           <Tooltip label={t('live.noConnection')}>
-                            <span role="img" aria-label={t('live.noConnection')} style={{ color: 'var(--t-red-solid)', lineHeight: 0 }}>
+                            <span
+                              role="img"
+                              aria-label={t('live.noConnection')}
+                              style={{ color: 'var(--t-red-solid)', lineHeight: 0 }}
+                            >
                               <IconWifiOff size={17} />
                             </span>
                           </Tooltip>
@@ -66,7 +105,9 @@ export function AgentsTable({ agents, calls, hatch }: { agents: AgentStat[]; cal
                     <td>
                       <StatePill state={a.state} reason={a.reason} policy={policy} />
                     </td>
-                    <td className={uiCss.num}>{a.state === 'offline' ? '' : <Since at={a.since} offset={offset} />}</td>
+                    <td className={uiCss.num}>
+                      {a.state === 'offline' ? '' : <Since at={a.since} offset={offset} />}
+                    </td>
                     <td>{call ? call.from_name || phone(call.from) : ''}</td>
                     <td>
                       <div className={css.actions}>
@@ -80,20 +121,32 @@ export function AgentsTable({ agents, calls, hatch }: { agents: AgentStat[]; cal
                             </Menu.Target>
                             <Menu.Dropdown>
                               {a.state === 'paused' || a.state === 'error' ? (
-                                <Menu.Item leftSection={<IconPlayerPlay size={16} />} onClick={() => setAsk({ agent: a, op: 'resume' })}>
+                                <Menu.Item
+                                  leftSection={<IconPlayerPlay size={16} />}
+                                  onClick={() => setAsk({ agent: a, op: 'resume' })}
+                                >
                                   {t('live.op.resume')}
                                 </Menu.Item>
                               ) : (
-                                <Menu.Item leftSection={<IconCoffee size={16} />} onClick={() => setAsk({ agent: a, op: 'pause' })}>
+                                <Menu.Item
+                                  leftSection={<IconCoffee size={16} />}
+                                  onClick={() => setAsk({ agent: a, op: 'pause' })}
+                                >
                                   {t('live.op.pause')}
                                 </Menu.Item>
                               )}
                               {a.state === 'acw' ? (
-                                <Menu.Item leftSection={<IconCheck size={16} />} onClick={() => setAsk({ agent: a, op: 'acw_end' })}>
+                                <Menu.Item
+                                  leftSection={<IconCheck size={16} />}
+                                  onClick={() => setAsk({ agent: a, op: 'acw_end' })}
+                                >
                                   {t('live.op.acw_end')}
                                 </Menu.Item>
                               ) : null}
-                              <Menu.Item leftSection={<IconPower size={16} />} onClick={() => setAsk({ agent: a, op: 'offline' })}>
+                              <Menu.Item
+                                leftSection={<IconPower size={16} />}
+                                onClick={() => setAsk({ agent: a, op: 'offline' })}
+                              >
                                 {t('live.op.offline')}
                               </Menu.Item>
                             </Menu.Dropdown>
@@ -127,7 +180,9 @@ function ListenButton({ agent }: { agent: AgentStat }) {
         color="petrol"
         disabled={busy}
         aria-label={t('live.listenTo', { who: agent.name })}
-        onClick={() => core.monitor(agent.call ? { call: agent.call } : { agent: agent.login }).catch(toastError)}
+        onClick={() =>
+          core.monitor(agent.call ? { call: agent.call } : { agent: agent.login }).catch(toastError)
+        }
       >
         <IconEar size={18} />
       </ActionIcon>

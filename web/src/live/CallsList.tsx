@@ -4,14 +4,14 @@ import {
   IconDots,
   IconEar,
   IconHandGrab,
+  IconHourglass,
   IconPhoneCalling,
   IconPhoneIncoming,
   IconPhoneOff,
   IconPlayerPause,
+  IconRecordMail,
   IconRoute,
   IconSwitchHorizontal,
-  IconHourglass,
-  IconRecordMail,
 } from '@tabler/icons-react';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -32,7 +32,17 @@ const LOOK: Record<string, { tone: Tone; icon: IconType }> = {
 };
 const ORDER = ['waiting', 'ringing', 'talking', 'held', 'menu', 'voicemail'];
 
-export function CallsList({ calls, agents, queues, hatch }: { calls: CallStat[]; agents: AgentStat[]; queues: QueueStat[]; hatch: string }) {
+export function CallsList({
+  calls,
+  agents,
+  queues,
+  hatch,
+}: {
+  calls: CallStat[];
+  agents: AgentStat[];
+  queues: QueueStat[];
+  hatch: string;
+}) {
   const { t } = useTranslation();
   const rank = (s: string) => (ORDER.includes(s) ? ORDER.indexOf(s) : ORDER.length);
   const sorted = [...calls].sort(
@@ -46,7 +56,9 @@ export function CallsList({ calls, agents, queues, hatch }: { calls: CallStat[];
         <span className="dim tnum">{calls.length}</span>
       </div>
       <div className={hatch}>
-        {calls.length === 0 ? <Empty icon={IconPhoneOff} title={t('live.noCalls')} text={t('live.noCallsText')} /> : null}
+        {calls.length === 0 ? (
+          <Empty icon={IconPhoneOff} title={t('live.noCalls')} text={t('live.noCallsText')} />
+        ) : null}
         {groups.map((g) => (
           <div key={g}>
             <div className={css.groupName}>{t(`live.group.${g}`, { defaultValue: g })}</div>
@@ -115,11 +127,17 @@ function CallLine({ call: c, agents, queues }: { call: CallStat; agents: AgentSt
           <Menu.Dropdown>
             {waits ? (
               <>
-                <Menu.Item leftSection={<IconArrowBarToUp size={16} />} onClick={() => run(core.supCall(c.call, 'priority', { priority: (c.priority ?? 0) + 1 }))}>
+                <Menu.Item
+                  leftSection={<IconArrowBarToUp size={16} />}
+                  onClick={() => run(core.supCall(c.call, 'priority', { priority: (c.priority ?? 0) + 1 }))}
+                >
                   {t('live.raise')}
                 </Menu.Item>
                 {shift ? (
-                  <Menu.Item leftSection={<IconHandGrab size={16} />} onClick={() => run(core.supCall(c.call, 'pull'))}>
+                  <Menu.Item
+                    leftSection={<IconHandGrab size={16} />}
+                    onClick={() => run(core.supCall(c.call, 'pull'))}
+                  >
                     {t('live.pull')}
                   </Menu.Item>
                 ) : null}
@@ -127,7 +145,11 @@ function CallLine({ call: c, agents, queues }: { call: CallStat; agents: AgentSt
                 {queues
                   .filter((q) => q.key !== c.queue)
                   .map((q) => (
-                    <Menu.Item key={q.key} leftSection={<IconSwitchHorizontal size={16} />} onClick={() => run(core.supCall(c.call, 'move', { queue: q.key }))}>
+                    <Menu.Item
+                      key={q.key}
+                      leftSection={<IconSwitchHorizontal size={16} />}
+                      onClick={() => run(core.supCall(c.call, 'move', { queue: q.key }))}
+                    >
                       {q.name || q.key}
                     </Menu.Item>
                   ))}

@@ -30,11 +30,9 @@ export function LiveBoard() {
         )}
       </PageHead>
       <Tiles queues={live.queues} agents={live.agents} hatch={hatch} />
+      <Queues queues={live.queues} hatch={hatch} />
       <div className={css.cols}>
-        <div className={css.stack}>
-          <Queues queues={live.queues} hatch={hatch} />
-          <AgentsTable agents={live.agents} calls={live.calls} hatch={hatch} />
-        </div>
+        <AgentsTable agents={live.agents} calls={live.calls} hatch={hatch} />
         <CallsList calls={live.calls} agents={live.agents} queues={live.queues} hatch={hatch} />
       </div>
     </div>
@@ -50,7 +48,19 @@ function slTone(v: number | null): Tone {
   return v === null ? 'neutral' : v < 60 ? 'red' : v < 80 ? 'amber' : 'green';
 }
 
-function Tile({ label, value, hint, tone, hatch }: { label: string; value: string; hint?: string; tone: Tone; hatch: string }) {
+function Tile({
+  label,
+  value,
+  hint,
+  tone,
+  hatch,
+}: {
+  label: string;
+  value: string;
+  hint?: string;
+  tone: Tone;
+  hatch: string;
+}) {
   return (
     <div className={`${css.tile} ${hatch}`} data-tone={tone}>
       <small>{label}</small>
@@ -71,15 +81,52 @@ function Tiles({ queues, agents, hatch }: { queues: QueueStat[]; agents: AgentSt
   const free = agents.filter((a) => a.state === 'available').length;
   const withSl = queues.filter((q) => q.sl_pct !== null);
   const weight = withSl.reduce((n, q) => n + q.answered + q.abandoned, 0);
-  const sl = weight > 0 ? withSl.reduce((n, q) => n + (q.sl_pct ?? 0) * (q.answered + q.abandoned), 0) / weight : null;
+  const sl =
+    weight > 0 ? withSl.reduce((n, q) => n + (q.sl_pct ?? 0) * (q.answered + q.abandoned), 0) / weight : null;
   return (
     <section className={css.tiles} aria-label={t('live.summary')}>
-      <Tile hatch={hatch} tone={waiting > 2 * free + 3 ? 'red' : waiting > 0 ? 'amber' : 'green'} label={t('live.waiting')} value={String(waiting)} hint={t('live.waitingHint')} />
-      <Tile hatch={hatch} tone={waitTone(longest)} label={t('live.longest')} value={clock(longest)} hint={t('live.longestHint')} />
-      <Tile hatch={hatch} tone={free > 0 ? 'green' : 'amber'} label={t('live.available')} value={`${free} / ${staffed}`} hint={t('live.availableHint')} />
-      <Tile hatch={hatch} tone="blue" label={t('live.answered')} value={String(answered)} hint={t('live.today')} />
-      <Tile hatch={hatch} tone={abandoned > 0 ? 'amber' : 'green'} label={t('live.abandoned')} value={String(abandoned)} hint={t('live.today')} />
-      <Tile hatch={hatch} tone={slTone(sl)} label={t('live.sl')} value={percent(sl)} hint={t('live.slHint')} />
+      <Tile
+        hatch={hatch}
+        tone={waiting > 2 * free + 3 ? 'red' : waiting > 0 ? 'amber' : 'green'}
+        label={t('live.waiting')}
+        value={String(waiting)}
+        hint={t('live.waitingHint')}
+      />
+      <Tile
+        hatch={hatch}
+        tone={waitTone(longest)}
+        label={t('live.longest')}
+        value={clock(longest)}
+        hint={t('live.longestHint')}
+      />
+      <Tile
+        hatch={hatch}
+        tone={free > 0 ? 'green' : 'amber'}
+        label={t('live.available')}
+        value={`${free} / ${staffed}`}
+        hint={t('live.availableHint')}
+      />
+      <Tile
+        hatch={hatch}
+        tone="blue"
+        label={t('live.answered')}
+        value={String(answered)}
+        hint={t('live.today')}
+      />
+      <Tile
+        hatch={hatch}
+        tone={abandoned > 0 ? 'amber' : 'green'}
+        label={t('live.abandoned')}
+        value={String(abandoned)}
+        hint={t('live.today')}
+      />
+      <Tile
+        hatch={hatch}
+        tone={slTone(sl)}
+        label={t('live.sl')}
+        value={percent(sl)}
+        hint={t('live.slHint')}
+      />
     </section>
   );
 }
@@ -114,7 +161,9 @@ function Queues({ queues, hatch }: { queues: QueueStat[]; hatch: string }) {
                 <tr key={q.key}>
                   <td style={{ fontWeight: 600 }}>{q.name || q.key}</td>
                   <td className={uiCss.num}>{q.waiting}</td>
-                  <td className={`${uiCss.num} ${q.longest_s > 300 ? css.hot : q.longest_s > 120 ? css.warm : ''}`}>
+                  <td
+                    className={`${uiCss.num} ${q.longest_s > 300 ? css.hot : q.longest_s > 120 ? css.warm : ''}`}
+                  >
                     {q.waiting > 0 ? clock(q.longest_s) : '–'}
                   </td>
                   <td className={uiCss.num}>
@@ -124,7 +173,9 @@ function Queues({ queues, hatch }: { queues: QueueStat[]; hatch: string }) {
                   <td className={uiCss.num}>{q.answered}</td>
                   <td className={uiCss.num}>{q.abandoned}</td>
                   <td className={uiCss.num}>{q.avg_wait_s === null ? '–' : clock(q.avg_wait_s)}</td>
-                  <td className={`${uiCss.num} ${q.sl_pct !== null && q.sl_pct < 60 ? css.hot : q.sl_pct !== null && q.sl_pct < 80 ? css.warm : ''}`}>
+                  <td
+                    className={`${uiCss.num} ${q.sl_pct !== null && q.sl_pct < 60 ? css.hot : q.sl_pct !== null && q.sl_pct < 80 ? css.warm : ''}`}
+                  >
                     {percent(q.sl_pct)}
                   </td>
                 </tr>

@@ -47,6 +47,9 @@ export function useLive(): Live {
   };
 }
 
-function lastHeard(stats: { queues: Stamped<unknown> | null; agents: Stamped<unknown> | null; calls: Stamped<unknown> | null }, at: number): number {
+function lastHeard(
+  stats: { queues: Stamped<unknown> | null; agents: Stamped<unknown> | null; calls: Stamped<unknown> | null },
+  at: number,
+): number {
   return Math.max(at, stats.queues?.at ?? 0, stats.agents?.at ?? 0, stats.calls?.at ?? 0);
 }

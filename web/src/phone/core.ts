@@ -15,8 +15,8 @@ import {
   type Action,
   activeCall,
   initialState,
-  mayBeHeard,
   type MicProblem,
+  mayBeHeard,
   onShift,
   type PhoneState,
   reduce,
@@ -183,7 +183,10 @@ export class PhoneCore {
   // ---- shift and states
 
   /** Start of shift. Call it from a click: sound may be made only after one. Resolves to the microphone's problem. */
-  async startShift(want: 'available' | 'paused' = 'available', reason?: string): Promise<MicProblem | undefined> {
+  async startShift(
+    want: 'available' | 'paused' = 'available',
+    reason?: string,
+  ): Promise<MicProblem | undefined> {
     await this.unlock();
     const problem = await this.media.openMic();
     if (problem) return problem;
@@ -277,12 +280,18 @@ export class PhoneCore {
 
   // ---- wrap-up
 
-  saveWrapup(call: string, d: { note?: string; topic?: string; result?: string; done: boolean }): Promise<unknown> {
+  saveWrapup(
+    call: string,
+    d: { note?: string; topic?: string; result?: string; done: boolean },
+  ): Promise<unknown> {
     return this.command('wrapup.save', { call, ...d });
   }
 
   extendWrapup(call: string, seconds?: number): Promise<unknown> {
-    return this.command('wrapup.extend', { call, seconds: seconds ?? this.state.policy.wrapup_extend_s ?? 60 });
+    return this.command('wrapup.extend', {
+      call,
+      seconds: seconds ?? this.state.policy.wrapup_extend_s ?? 60,
+    });
   }
 
   // ---- supervision
@@ -431,7 +440,8 @@ export class PhoneCore {
     const m = this.state.media;
     try {
       if (!m.owner) {
-        const ours = m.owner_tab === undefined || m.owner_tab === '' || m.owner_tab === localStorage.getItem(OWNER_KEY);
+        const ours =
+          m.owner_tab === undefined || m.owner_tab === '' || m.owner_tab === localStorage.getItem(OWNER_KEY);
         if (!ours) {
           this.local({ elsewhere: true });
           return;
@@ -480,7 +490,8 @@ export class PhoneCore {
     const wants = wantsMic(this.state);
     this.media.setAudible(mayBeHeard(this.state));
     if (wants && this.state.media.mic === 'off' && !this.state.media.problem) void this.openMicFor();
-    if (!wants && this.state.media.mic === 'on' && this.media.attached) void this.media.releaseMic(this.audio.keepOpen);
+    if (!wants && this.state.media.mic === 'on' && this.media.attached)
+      void this.media.releaseMic(this.audio.keepOpen);
   }
 
   private async openMicFor(): Promise<void> {
@@ -490,11 +501,16 @@ export class PhoneCore {
 
   private async answerHere(call: string): Promise<MicProblem | undefined> {
     const opening = this.media.openMic();
-    const first = await Promise.race([opening, new Promise<'slow'>((r) => setTimeout(() => r('slow'), MIC_BEFORE_ANSWER_MS))]);
+    const first = await Promise.race([
+      opening,
+      new Promise<'slow'>((r) => setTimeout(() => r('slow'), MIC_BEFORE_ANSWER_MS)),
+    ]);
     if (first && first !== 'slow') {
       // Nobody would hear us: give the caller to the next agent, and say exactly why.
       this.socket.notify('media.device', { problem: first });
-      await this.socket.request('call.reject', { call, reason: `no_microphone:${first}` }).catch(() => undefined);
+      await this.socket
+        .request('call.reject', { call, reason: `no_microphone:${first}` })
+        .catch(() => undefined);
       return first;
     }
     if (!this.media.attached) await this.attach();
@@ -557,7 +573,8 @@ export class PhoneCore {
   }
 
   private ringForOthers(call: string): boolean {
-    if (!navigator.userActivation?.hasBeenActive || !this.state.offers.some((o) => o.call === call)) return false;
+    if (!navigator.userActivation?.hasBeenActive || !this.state.offers.some((o) => o.call === call))
+      return false;
     void this.ringer.start();
     return true;
   }
@@ -575,7 +592,8 @@ export class PhoneCore {
   }
 
   private notifyOffer(call: string): void {
-    if (!this.state.media.owner || !this.audio.notifications || document.visibilityState === 'visible') return;
+    if (!this.state.media.owner || !this.audio.notifications || document.visibilityState === 'visible')
+      return;
     const offer = this.state.offers.find((o) => o.call === call);
     if (!offer) return;
     const close = this.opt.notify(offer.from_name || offer.from, offer.queue_name ?? '', call);

@@ -111,7 +111,8 @@ export function problemOf(err: unknown): MicProblem {
  */
 export async function openMic(s: AudioSettings): Promise<MediaStream> {
   const why = unavailable();
-  if (why) throw Object.assign(new Error(why), { name: why === 'frame' ? 'NotAllowedError' : 'SecurityError' });
+  if (why)
+    throw Object.assign(new Error(why), { name: why === 'frame' ? 'NotAllowedError' : 'SecurityError' });
   const chosen = find((await listDevices()).mics, s.mic);
   try {
     return await navigator.mediaDevices.getUserMedia({ audio: constraints(s, chosen?.id) });

@@ -18,7 +18,12 @@ export function loadDraft(call: string, store: Storage = sessionStorage): Draft 
   }
 }
 
-export function saveDraft(call: string, d: Omit<Draft, 'at'>, now: number, store: Storage = sessionStorage): void {
+export function saveDraft(
+  call: string,
+  d: Omit<Draft, 'at'>,
+  now: number,
+  store: Storage = sessionStorage,
+): void {
   try {
     store.setItem(PREFIX + call, JSON.stringify({ ...d, at: now }));
   } catch {

@@ -5,9 +5,8 @@
 // place (replaceTrack, no negotiation); the end of the talk takes it out.
 
 import { type AudioSettings, openMic, problemOf, setOutput } from './devices';
-import type { MicProblem } from './state';
 import { lossBetween, mos, type RawStats, readStats, Steady } from './quality';
-import type { MediaStatus, Quality } from './state';
+import type { MediaStatus, MicProblem, Quality } from './state';
 
 export interface MediaDeps {
   request: <T>(t: string, d: unknown) => Promise<T>;
@@ -314,7 +313,13 @@ export class Media {
     this.silentMic = this.audible && stats.levelOut === 0 ? this.silentMic + 1 : 0;
     if (this.silentMic === 10) this.deps.onMic('on', 'silent');
     else if (this.silentMic === 0) this.deps.onMic('on');
-    const q: Quality = { score, level: this.steady.add(score), ...sample, path: stats.path, silent: this.silentIn >= 2 };
+    const q: Quality = {
+      score,
+      level: this.steady.add(score),
+      ...sample,
+      path: stats.path,
+      silent: this.silentIn >= 2,
+    };
     this.deps.onQuality(q);
     this.ticks += 1;
     if (this.ticks % STATS_SEND_EVERY === 0) this.send(q, stats);
@@ -351,7 +356,8 @@ export class Media {
 /** A-law first: the browser sends the first codec of the answer, and the trunk speaks A-law. */
 function preferCodecs(tr: RTCRtpTransceiver): void {
   const all = RTCRtpReceiver.getCapabilities?.('audio')?.codecs ?? [];
-  const rank = (mime: string) => ['audio/pcma', 'audio/pcmu', 'audio/telephone-event'].indexOf(mime.toLowerCase());
+  const rank = (mime: string) =>
+    ['audio/pcma', 'audio/pcmu', 'audio/telephone-event'].indexOf(mime.toLowerCase());
   const ours = all
     .filter((c) => rank(c.mimeType) >= 0 && c.clockRate === 8000)
     .sort((a, b) => rank(a.mimeType) - rank(b.mimeType));

@@ -42,18 +42,19 @@ export class Ownership {
     }
     const abort = new AbortController();
     this.abort = abort;
+    let granted = false;
     const options: LockOptions = steal ? { steal: true } : { signal: abort.signal };
     this.locks
       .request(LOCK, options, () => {
+        granted = true;
         this.set(true);
         return new Promise<void>((resolve) => {
           this.release = resolve;
         });
       })
       .catch((err: unknown) => {
-        // Our own change of mind is not a loss; anything else means that another tab took over.
-        if (abort.signal.aborted && !this.held) return;
-        this.lost(err);
+        // A place in the queue that we gave up is no loss; losing what was granted means that another tab took over.
+        if (granted) this.lost(err);
       });
   }
 

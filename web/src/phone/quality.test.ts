@@ -44,10 +44,24 @@ describe('level', () => {
 });
 
 describe('readStats', () => {
-  const pair = { type: 'candidate-pair', id: 'p', nominated: true, state: 'succeeded', currentRoundTripTime: 0.04, localCandidateId: 'l' };
+  const pair = {
+    type: 'candidate-pair',
+    id: 'p',
+    nominated: true,
+    state: 'succeeded',
+    currentRoundTripTime: 0.04,
+    localCandidateId: 'l',
+  };
   it('takes the round trip of the pair when the far side sent none', () => {
     const s = readStats([
-      { type: 'inbound-rtp', kind: 'audio', packetsReceived: 100, packetsLost: 2, jitter: 0.003, audioLevel: 0.2 },
+      {
+        type: 'inbound-rtp',
+        kind: 'audio',
+        packetsReceived: 100,
+        packetsLost: 2,
+        jitter: 0.003,
+        audioLevel: 0.2,
+      },
       pair,
       { type: 'local-candidate', id: 'l', protocol: 'tcp', candidateType: 'host' },
     ]);

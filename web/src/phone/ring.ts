@@ -103,7 +103,14 @@ export class Ringer {
     this.tone(ctx, out, [659, 831], t + 0.42, 0.5, 0.35);
   }
 
-  private tone(ctx: AudioContext, out: GainNode, hz: number[], at: number, forS: number, level: number): void {
+  private tone(
+    ctx: AudioContext,
+    out: GainNode,
+    hz: number[],
+    at: number,
+    forS: number,
+    level: number,
+  ): void {
     const env = ctx.createGain();
     env.gain.setValueAtTime(0, at);
     env.gain.linearRampToValueAtTime(level / hz.length, at + 0.02);

@@ -295,7 +295,10 @@ export function wantsMic(s: PhoneState): boolean {
 /** Whether our track may carry sound: the server's word on mute and hold, before the track is enabled. */
 export function mayBeHeard(s: PhoneState): boolean {
   if (s.monitor && s.monitor.mode !== 'listen') return true;
-  return s.calls.some((c) => (c.state === 'talking' || c.state === 'connecting' || c.state === 'dialing') && !c.muted && !c.held);
+  return s.calls.some(
+    (c) =>
+      (c.state === 'talking' || c.state === 'connecting' || c.state === 'dialing') && !c.muted && !c.held,
+  );
 }
 
 export function onShift(s: PhoneState): boolean {

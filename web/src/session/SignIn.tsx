@@ -1,12 +1,19 @@
-import { Alert, Button, PasswordInput, SegmentedControl, Stack, TextInput, useMantineColorScheme } from '@mantine/core';
+import {
+  Alert,
+  Button,
+  PasswordInput,
+  SegmentedControl,
+  Stack,
+  TextInput,
+  useMantineColorScheme,
+} from '@mantine/core';
 import { IconAlertCircle, IconInfoCircle } from '@tabler/icons-react';
 import type { TFunction } from 'i18next';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { post } from '~/api/client';
+import { ApiError, post } from '~/api/client';
 import { explain, type Shown } from '~/api/problems';
 import type { Lang, Me } from '~/api/types';
-import { ApiError } from '~/api/client';
 import { currentLang, LANGS, setLang } from '~/i18n';
 import css from './session.module.css';
 
@@ -54,7 +61,14 @@ export function SignIn({ ended, onDone }: { ended: boolean; onDone: (me: Me) => 
               </Alert>
             ) : null}
             {error ? (
-              <Alert icon={<IconAlertCircle size={18} />} color="red" variant="light" p="sm" role="alert" title={error.title}>
+              <Alert
+                icon={<IconAlertCircle size={18} />}
+                color="red"
+                variant="light"
+                p="sm"
+                role="alert"
+                title={error.title}
+              >
                 {error.detail}
               </Alert>
             ) : null}
@@ -94,7 +108,10 @@ export function SignIn({ ended, onDone }: { ended: boolean; onDone: (me: Me) => 
             aria-label={t('settings.theme')}
             value={colorScheme}
             onChange={(v) => setColorScheme(v as 'auto' | 'light' | 'dark')}
-            data={(['auto', 'light', 'dark'] as const).map((value) => ({ value, label: t(`settings.scheme.${value}`) }))}
+            data={(['auto', 'light', 'dark'] as const).map((value) => ({
+              value,
+              label: t(`settings.scheme.${value}`),
+            }))}
           />
         </div>
       </div>
@@ -109,7 +126,8 @@ function signInError(err: unknown, t: TFunction): Shown {
     if (err.status === 423 || err.code === 'locked' || err.code === 'account_locked') {
       return { title: t('session.locked'), detail: t('session.lockedText', { count: minutes }) };
     }
-    if (err.status === 429) return { title: t('session.tooMany'), detail: t('session.lockedText', { count: minutes }) };
+    if (err.status === 429)
+      return { title: t('session.tooMany'), detail: t('session.lockedText', { count: minutes }) };
     if (err.status === 401) return { title: t('session.wrong'), detail: t('session.wrongText') };
     if (err.status === 403) return { title: t('session.inactive'), detail: t('session.inactiveText') };
   }

@@ -2,7 +2,6 @@
 // browsers let no page make a noise or open a microphone before one.
 
 import { Button, Select, Slider } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
 import {
   IconBell,
   IconBellOff,
@@ -12,6 +11,7 @@ import {
   IconPlayerPlay,
   IconVolume,
 } from '@tabler/icons-react';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -60,8 +60,15 @@ export function StartShift() {
               <MicStatus state={mic.state} onAsk={() => void mic.open()} />
               {mic.state === 'granted' ? (
                 <>
-                  <div className={css.meter} role="meter" aria-label={t('shift.level')} aria-valuenow={Math.round(mic.level * 100)} aria-valuemin={0} aria-valuemax={100}>
-                    <div style={{ transform: `scaleX(${mic.level})` }} />
+                  <div
+                    className={css.meter}
+                    role="meter"
+                    aria-label={t('shift.level')}
+                    aria-valuenow={Math.round(mic.level * 100)}
+                    aria-valuemin={0}
+                    aria-valuemax={100}
+                  >
+                    <div style={{ clipPath: `inset(0 ${Math.round((1 - mic.level) * 100)}% 0 0)` }} />
                   </div>
                   <span className="dim" style={{ fontSize: 13 }}>
                     {t('shift.speak')}
@@ -78,7 +85,13 @@ export function StartShift() {
         </div>
       </div>
       <div className={css.go}>
-        <Button size="lg" leftSection={<IconPlayerPlay size={20} />} loading={busy} disabled={!ready || shift} onClick={start}>
+        <Button
+          size="lg"
+          leftSection={<IconPlayerPlay size={20} />}
+          loading={busy}
+          disabled={!ready || shift}
+          onClick={start}
+        >
           {t('shift.start')}
         </Button>
         <p>{t(shift ? 'shift.already' : ready ? 'shift.goText' : 'phone.connecting')}</p>
@@ -111,18 +124,31 @@ function MicStatus({ state, onAsk }: { state: string; onAsk: () => void }) {
 }
 
 /** Choices of microphone and talk output; shared with the settings page. */
-export function DevicePicks({ devices, onMicChange }: { devices: { mics: DeviceChoice[]; outs: DeviceChoice[] }; onMicChange?: () => void }) {
+export function DevicePicks({
+  devices,
+  onMicChange,
+}: {
+  devices: { mics: DeviceChoice[]; outs: DeviceChoice[] };
+  onMicChange?: () => void;
+}) {
   const { t } = useTranslation();
   const core = useCore();
   const s = useAudioSettings();
   const speaker = usePhone((x) => x.media.speakerError);
   const set = (key: 'mic' | 'out' | 'ring', list: DeviceChoice[], id: string | null) => {
     const device = list.find((d) => d.id === id);
-    void core.changeSettings({ ...core.settings, [key]: device }).then(() => key === 'mic' && onMicChange?.());
+    void core
+      .changeSettings({ ...core.settings, [key]: device })
+      .then(() => key === 'mic' && onMicChange?.());
   };
   return (
     <>
-      <DeviceSelect label={t('shift.micDevice')} list={devices.mics} value={s.mic} onChange={(id) => set('mic', devices.mics, id)} />
+      <DeviceSelect
+        label={t('shift.micDevice')}
+        list={devices.mics}
+        value={s.mic}
+        onChange={(id) => set('mic', devices.mics, id)}
+      />
       <DeviceSelect
         label={t('shift.outDevice')}
         list={devices.outs}
@@ -177,7 +203,10 @@ function DeviceSelect({
       placeholder={t('shift.default')}
       data={known.map((d) => ({ value: d.id, label: d.label }))}
       value={current?.id ?? null}
-      error={error ?? (value && !current && known.length > 0 ? t('shift.deviceGone', { name: value.label }) : undefined)}
+      error={
+        error ??
+        (value && !current && known.length > 0 ? t('shift.deviceGone', { name: value.label }) : undefined)
+      }
       onChange={onChange}
       clearable
       disabled={known.length === 0}
@@ -190,7 +219,9 @@ function RingCard() {
   const core = useCore();
   const s = useAudioSettings();
   const [heard, setHeard] = useState<boolean | null>(null);
-  const [permission, setPermission] = useState(typeof Notification === 'undefined' ? 'denied' : Notification.permission);
+  const [permission, setPermission] = useState(
+    typeof Notification === 'undefined' ? 'denied' : Notification.permission,
+  );
   return (
     <section className={uiCss.card}>
       <div className={uiCss.cardHead}>
@@ -198,18 +229,20 @@ function RingCard() {
       </div>
       <div className={`${uiCss.cardBody} ${css.stack}`} style={{ gap: 14 }}>
         <div>
-          <label htmlFor="ring-volume" style={{ fontSize: 13.5, fontWeight: 550 }}>
-            {t('shift.volume')}
-          </label>
+          <span style={{ fontSize: 13.5, fontWeight: 550 }}>{t('shift.volume')}</span>
           <Slider
             mt={6}
-            thumbProps={{ id: 'ring-volume', 'aria-label': t('shift.volume') }}
+            thumbLabel={t('shift.volume')}
             value={Math.round(s.ringVolume * 100)}
             onChange={(v) => void core.changeSettings({ ...core.settings, ringVolume: v / 100 })}
             label={(v) => `${v} %`}
           />
         </div>
-        <Button variant="default" leftSection={<IconVolume size={17} />} onClick={() => void core.ringer.test().then(setHeard)}>
+        <Button
+          variant="default"
+          leftSection={<IconVolume size={17} />}
+          onClick={() => void core.ringer.test().then(setHeard)}
+        >
           {t('shift.testRing')}
         </Button>
         {heard !== null ? (
@@ -224,7 +257,11 @@ function RingCard() {
             {t(`shift.notice.${permission}`)}
             {permission === 'default' ? (
               <div style={{ marginTop: 8 }}>
-                <Button size="compact-md" variant="default" onClick={() => void Notification.requestPermission().then(setPermission)}>
+                <Button
+                  size="compact-md"
+                  variant="default"
+                  onClick={() => void Notification.requestPermission().then(setPermission)}
+                >
                   {t('shift.allowNotices')}
                 </Button>
               </div>

@@ -28,6 +28,8 @@ export function useMic() {
       await core.unlock();
       const s = await openMic(core.settings);
       stream.current = s;
+      // While the microphone is open, sound may be processed without a click.
+      await core.ringer.audioContext?.resume().catch(() => undefined);
       stop.current = meter(s, core.ringer.audioContext, setLevel);
       setState('granted');
       setDevices(await listDevices());

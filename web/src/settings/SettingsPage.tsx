@@ -1,4 +1,12 @@
-import { Button, Group, PasswordInput, SegmentedControl, Stack, Switch, useMantineColorScheme } from '@mantine/core';
+import {
+  Button,
+  Group,
+  PasswordInput,
+  SegmentedControl,
+  Stack,
+  Switch,
+  useMantineColorScheme,
+} from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { patch, post } from '~/api/client';
@@ -55,7 +63,10 @@ export function SettingsPage() {
               aria-label={t('settings.theme')}
               value={colorScheme}
               onChange={(v) => setColorScheme(v as 'auto' | 'light' | 'dark')}
-              data={(['auto', 'light', 'dark'] as const).map((value) => ({ value, label: t(`settings.scheme.${value}`) }))}
+              data={(['auto', 'light', 'dark'] as const).map((value) => ({
+                value,
+                label: t(`settings.scheme.${value}`),
+              }))}
             />
           </div>
         </Group>
@@ -75,7 +86,13 @@ function Sound() {
   useEffect(() => {
     void listDevices().then(setDevices);
   }, []);
-  const switches = ['echoCancellation', 'noiseSuppression', 'autoGainControl', 'keepOpen', 'notifications'] as const;
+  const switches = [
+    'echoCancellation',
+    'noiseSuppression',
+    'autoGainControl',
+    'keepOpen',
+    'notifications',
+  ] as const;
   return (
     <section className={uiCss.card}>
       <div className={uiCss.cardHead}>
@@ -115,7 +132,16 @@ function Keys() {
         />
         <dl style={{ columns: '260px 2', columnGap: 32, margin: '16px 0 0', fontSize: 13.5 }}>
           {rows.map((k) => (
-            <div key={k.action} style={{ display: 'flex', justifyContent: 'space-between', gap: 12, padding: '4px 0', breakInside: 'avoid' }}>
+            <div
+              key={k.action}
+              style={{
+                display: 'flex',
+                justifyContent: 'space-between',
+                gap: 12,
+                padding: '4px 0',
+                breakInside: 'avoid',
+              }}
+            >
               <dt>{t(`keys.${k.action}`)}</dt>
               <dd style={{ margin: 0, whiteSpace: 'nowrap' }}>
                 <kbd>{k.keys}</kbd>
@@ -173,7 +199,13 @@ function Password() {
             value={f.next}
             onChange={(e) => setF({ ...f, next: e.currentTarget.value })}
           />
-          <Button type="submit" variant="default" loading={busy} disabled={!f.old || !f.next} style={{ alignSelf: 'flex-start' }}>
+          <Button
+            type="submit"
+            variant="default"
+            loading={busy}
+            disabled={!f.old || !f.next}
+            style={{ alignSelf: 'flex-start' }}
+          >
             {t('settings.changePassword')}
           </Button>
         </Stack>

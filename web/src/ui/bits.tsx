@@ -51,7 +51,11 @@ export function Avatar({ name, size = 34 }: { name: string; size?: number }) {
 }
 
 export function Phone({ value }: { value: string | undefined | null }) {
-  return <span className="tnum">{phone(value)}</span>;
+  return (
+    <span className="tnum" style={{ whiteSpace: 'nowrap' }}>
+      {phone(value)}
+    </span>
+  );
 }
 
 /** An instant in short, with the exact one on hover. */
@@ -161,11 +165,21 @@ export function useLeft(until: number | undefined, offset: number): number {
   return until === undefined ? 0 : Math.max(0, Math.ceil((until - now - offset) / 1000));
 }
 
-export function PageHead({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+export function PageHead({
+  title,
+  text,
+  sub,
+  children,
+}: {
+  title: string;
+  text?: string;
+  sub?: boolean;
+  children?: ReactNode;
+}) {
   return (
     <div className={css.pageHead}>
       <div>
-        <h1>{title}</h1>
+        {sub ? <h2 style={{ fontSize: 17 }}>{title}</h2> : <h1>{title}</h1>}
         {text ? <p>{text}</p> : null}
       </div>
       {children}

@@ -72,7 +72,12 @@ export function Due({ ticket }: { ticket: Pick<Ticket, 'next_due_at' | 'breached
   const d = due(ticket.next_due_at, now);
   if (!d) return null;
   return (
-    <Pill tone={d.late || ticket.breached ? 'red' : d.soon ? 'amber' : 'neutral'} icon={IconClock} title={full(ticket.next_due_at)} plain>
+    <Pill
+      tone={d.late || ticket.breached ? 'red' : d.soon ? 'amber' : 'neutral'}
+      icon={IconClock}
+      title={full(ticket.next_due_at)}
+      plain
+    >
       {d.text}
     </Pill>
   );
