@@ -4,7 +4,7 @@ import { ActionIcon, Button, CopyButton, Drawer, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { useTranslation } from 'react-i18next';
-import { ErrorState, Loading, uiCss } from '~/ui/bits';
+import { ErrorState, Loading, Scroller, uiCss } from '~/ui/bits';
 import css from './admin.module.css';
 
 interface ListQuery {
@@ -32,10 +32,9 @@ export function TableCard({
       {query.isError ? <ErrorState error={query.error} retry={() => void query.refetch()} /> : null}
       {!query.isPending && !query.isError
         ? (empty ?? (
-            // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
-            <div className={uiCss.scroller} tabIndex={0} role="group" aria-label={label}>
+            <Scroller label={label}>
               <table className={uiCss.table}>{children}</table>
-            </div>
+            </Scroller>
           ))
         : null}
     </section>

@@ -35,16 +35,9 @@ export function Shell() {
   useHotkeys([['mod+/', () => void navigate({ to: '/settings', hash: 'keys' })]]);
   return (
     <div className={css.shell}>
-      <a
-        className="skip"
-        href="#main"
-        onClick={(e) => {
-          e.preventDefault();
-          main.current?.focus();
-        }}
-      >
+      <button type="button" className="skip" onClick={() => main.current?.focus()}>
         {t('nav.skip')}
-      </a>
+      </button>
       <header className={css.bar}>
         <PhoneBar />
         <Banners />

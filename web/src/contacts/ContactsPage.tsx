@@ -6,7 +6,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { contactsQuery, flat } from '~/api/queries';
-import { Avatar, Empty, ErrorState, Loading, PageHead, Phone, uiCss } from '~/ui/bits';
+import { Avatar, Empty, ErrorState, Loading, PageHead, Phone, Scroller, uiCss } from '~/ui/bits';
 import { ContactForm } from './ContactForm';
 
 export function ContactsPage() {
@@ -46,8 +46,7 @@ export function ContactsPage() {
           />
         ) : null}
         {people.length > 0 ? (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
-          <div className={uiCss.scroller} tabIndex={0} role="group" aria-label={t('nav.contacts')}>
+          <Scroller label={t('nav.contacts')}>
             <table className={uiCss.table}>
               <thead>
                 <tr>
@@ -85,7 +84,7 @@ export function ContactsPage() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroller>
         ) : null}
         {query.hasNextPage ? (
           <div style={{ padding: 12, textAlign: 'center' }}>

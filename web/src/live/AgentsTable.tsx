@@ -14,7 +14,7 @@ import type { AgentStat, CallStat } from '~/api/types';
 import { can, useCore, useMe, usePhone } from '~/app/context';
 import { StatePill } from '~/desk/stateLook';
 import { phone } from '~/lib/format';
-import { Avatar, Empty, Since, uiCss } from '~/ui/bits';
+import { Avatar, Empty, Scroller, Since, uiCss } from '~/ui/bits';
 import { toast, toastError } from '~/ui/toast';
 import css from './live.module.css';
 
@@ -61,8 +61,7 @@ export function AgentsTable({
       </div>
       {agents.length === 0 ? <Empty title={t('live.noAgents')} /> : null}
       {agents.length > 0 ? (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
-        <div className={`${uiCss.scroller} ${hatch}`} tabIndex={0} role="group" aria-label={t('live.agents')}>
+        <Scroller label={t('live.agents')} className={hatch}>
           <table className={uiCss.table}>
             <thead>
               <tr>
@@ -159,7 +158,7 @@ export function AgentsTable({
               })}
             </tbody>
           </table>
-        </div>
+        </Scroller>
       ) : null}
       {ask ? <ForceDialog ask={ask} onClose={() => setAsk(null)} /> : null}
     </section>

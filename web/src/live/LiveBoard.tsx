@@ -4,7 +4,7 @@ import { IconClockExclamation } from '@tabler/icons-react';
 import { useTranslation } from 'react-i18next';
 import type { AgentStat, QueueStat } from '~/api/types';
 import { clock, percent, span } from '~/lib/format';
-import { Empty, ErrorState, Loading, PageHead, Pill, type Tone, uiCss } from '~/ui/bits';
+import { Empty, ErrorState, Loading, PageHead, Pill, Scroller, type Tone, uiCss } from '~/ui/bits';
 import { AgentsTable } from './AgentsTable';
 import { CallsList } from './CallsList';
 import css from './live.module.css';
@@ -140,8 +140,7 @@ function Queues({ queues, hatch }: { queues: QueueStat[]; hatch: string }) {
       </div>
       {queues.length === 0 ? <Empty title={t('live.noQueues')} /> : null}
       {queues.length > 0 ? (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
-        <div className={`${uiCss.scroller} ${hatch}`} tabIndex={0} role="group" aria-label={t('live.queues')}>
+        <Scroller label={t('live.queues')} className={hatch}>
           <table className={uiCss.table}>
             <thead>
               <tr>
@@ -182,7 +181,7 @@ function Queues({ queues, hatch }: { queues: QueueStat[]; hatch: string }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroller>
       ) : null}
     </section>
   );

@@ -148,7 +148,7 @@ export class Media {
         for (const t of stream.getTracks()) t.stop();
         return undefined;
       }
-      this.useStream(stream);
+      this.takeStream(stream);
       await this.sendTrack();
       this.deps.onMic('on');
       return undefined;
@@ -195,7 +195,7 @@ export class Media {
     return this.pc?.getStats();
   }
 
-  private useStream(stream: MediaStream): void {
+  private takeStream(stream: MediaStream): void {
     this.stream = stream;
     const track = stream.getAudioTracks()[0];
     if (!track) return;
@@ -296,7 +296,7 @@ export class Media {
 
   private async measure(): Promise<void> {
     const pc = this.pc;
-    if (!pc || pc.connectionState !== 'connected') return;
+    if (pc?.connectionState !== 'connected') return;
     const stats = readStats(
       (await pc.getStats()).values() as Iterable<Record<string, unknown> & { type: string }>,
     );

@@ -165,6 +165,24 @@ export function useLeft(until: number | undefined, offset: number): number {
   return until === undefined ? 0 : Math.max(0, Math.ceil((until - now - offset) / 1000));
 }
 
+/** A table wider than its place scrolls sideways, by keyboard too. */
+export function Scroller({
+  label,
+  className = '',
+  children,
+}: {
+  label: string;
+  className?: string;
+  children: ReactNode;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
+    <section className={`${css.scroller} ${className}`} tabIndex={0} aria-label={label}>
+      {children}
+    </section>
+  );
+}
+
 export function PageHead({
   title,
   text,
