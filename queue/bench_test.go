@@ -287,3 +287,74 @@ func BenchmarkH9Day(b *testing.B) {
 		day(5, 10_000, 100_000).accounts(b)
 	}
 }
+
+// BenchmarkQ1Reload gives 10 000 agents 50 queues each, anew, while the engine works: the longest single step is how late
+// an offer may become.
+func BenchmarkQ1Reload(b *testing.B) {
+	l := newLoad(0)
+	cfg := func(shift int) []Agent {
+		agents := make([]Agent, 10_000)
+		for i := range agents {
+			agents[i] = Agent{Login: fmt.Sprint("a", i), Skills: map[string]int{fmt.Sprint("s", i%20): 1}}
+			for q := range 50 {
+				agents[i].Queues = append(agents[i].Queues, Membership{l.queues[(i+q+shift)%100], 1})
+			}
+		}
+		return agents
+	}
+	var steps []time.Duration
+	for n := range b.N {
+		agents := cfg(n)
+		for i := 0; i < len(agents); i += agentsPerMessage {
+			began := time.Now()
+			l.step(event{kind: evSetAgents, agentCfgs: agents[i : i+agentsPerMessage]})
+			steps = append(steps, time.Since(began))
+		}
+		if n == 0 {
+			steps = steps[:0] // the first round also signs everybody on
+			for _, a := range agents {
+				l.step(event{kind: evConnection, agent: a.Login, conn: Online})
+				l.step(event{kind: evWant, agent: a.Login, want: Available})
+			}
+		}
+	}
+	if len(steps) > 0 {
+		report(b, "step-", steps)
+		b.ReportMetric(float64(steps[len(steps)-1]), "step-worst-ns")
+	}
+}
+
+// BenchmarkQ3Restart rebuilds 10 000 agents, 5 000 waiting and 2 000 who talked, until the engine decides. The rows come
+// from memory: reading them from PostgreSQL is measured by TestRestartKeepsPlaces only in kind.
+func BenchmarkQ3Restart(b *testing.B) {
+	now := time.Now()
+	var sv Saved
+	agents := staff(10_000, "q")
+	for i, a := range agents {
+		st := Available
+		if i < 2000 {
+			st = Talking
+		}
+		sv.Agents = append(sv.Agents, AgentRow{Login: a.Login, State: st, Since: now})
+	}
+	for i := range 5000 {
+		sv.Entries = append(sv.Entries, EntryRow{ID: int64(i + 1), Call: telephony.CallID(fmt.Sprint("c", i)), Queue: "q",
+			Entered: now.Add(-time.Hour + time.Duration(i)*time.Millisecond), State: EntryWaiting})
+	}
+	b.ResetTimer()
+	for range b.N {
+		s := newState(5*time.Second, time.Minute, time.Minute)
+		s.restore(&sv, func(t time.Time) instant { return t.Sub(now) }, now.Add(-2*time.Hour))
+		s.step(&event{kind: evSetQueue, queueCfg: &Queue{Key: "q"}}, 0)
+		s.step(&event{kind: evSetAgents, agentCfgs: agents}, 0)
+		for _, a := range agents {
+			s.step(&event{kind: evConnection, agent: a.Login, conn: Online}, 1)
+		}
+		for i := range 5000 {
+			s.step(&event{kind: evAdopt, call: sv.Entries[i].Call}, 2)
+		}
+		if len(s.offers) != 5000 {
+			b.Fatalf("%d offers", len(s.offers))
+		}
+	}
+}

@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"hotline/telephony"
@@ -20,14 +22,17 @@ func (e *Engine) SetQueues(ctx context.Context, queues []Queue) error {
 }
 
 // agentsPerMessage bounds how long the owner is busy with one letter of SetAgents, so that no offer is late (Q1).
-const agentsPerMessage = 200
+const agentsPerMessage = 50
 
 // SetAgents replaces the set of agents: their queues, levels and skills. States stay. An agent that is no longer
 // listed is signed off and removed when its call ends.
 func (e *Engine) SetAgents(ctx context.Context, agents []Agent) error {
 	keep := make(map[string]bool, len(agents))
+	agents = slices.Clone(agents)
 	for i := range agents {
-		keep[agents[i].Login] = true
+		a := &agents[i]
+		keep[a.Login] = true
+		a.Skills, a.Queues = maps.Clone(a.Skills), slices.Clone(a.Queues)
 	}
 	for len(agents) > 0 {
 		n := min(agentsPerMessage, len(agents))
@@ -43,6 +48,7 @@ func (e *Engine) SetAgents(ctx context.Context, agents []Agent) error {
 // ErrAlreadyWaiting. A call that was waiting before a restart keeps its old place, class and credit. Whoever gets a
 // Place calls Leave when done.
 func (e *Engine) Enter(ctx context.Context, entry Entry) (*Place, error) {
+	entry.Skills = maps.Clone(entry.Skills)
 	return e.enter(ctx, event{kind: evEnter, call: entry.Call, queue: entry.Queue, entry: &entry})
 }
 

@@ -139,7 +139,7 @@ func (s *state) setAgentCfg(cfg *Agent) {
 		return
 	}
 	a.gone = false
-	a.cfg = Agent{Login: cfg.Login, Kind: cfg.Kind, Skills: maps.Clone(cfg.Skills), Queues: slices.Clone(cfg.Queues)}
+	a.cfg = *cfg // the engine made copies, outside of the owner's goroutine
 	if a.cfg.Kind == "" {
 		a.cfg.Kind = Browser
 	}
@@ -156,9 +156,14 @@ func sameAgent(a, b *Agent) bool {
 func (s *state) relink(a *agent) {
 	s.unpool(a)
 	s.staff(a, a.state, Offline)
-	old := a.mems
+	s.left = s.left[:0]
+	for i := range a.mems {
+		if q := a.mems[i].pool.q; a.state != Offline && q.cfg.OnNoAgents != PolicyWait {
+			s.left = append(s.left, q)
+		}
+	}
 	a.profile = s.profileOf(a.cfg.Skills)
-	a.mems = make([]member, 0, len(a.cfg.Queues))
+	a.mems = slices.Grow(a.mems[:0], len(a.cfg.Queues))
 	a.names = make([]string, 0, len(a.cfg.Queues))
 	for _, m := range a.cfg.Queues {
 		a.names = append(a.names, m.Queue)
@@ -174,10 +179,8 @@ func (s *state) relink(a *agent) {
 		}
 	}
 	s.staff(a, Offline, a.state)
-	if a.state != Offline {
-		for i := range old {
-			s.unserveQueue(old[i].pool.q)
-		}
+	for _, q := range s.left {
+		s.unserveQueue(q)
 	}
 	s.seekCall(a)
 }

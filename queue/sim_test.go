@@ -414,7 +414,7 @@ func (m *sim) lognormal(mean time.Duration, cv float64) time.Duration {
 // TestFullQueueIsFair is R44: far more callers than ten agents can serve, a cap on length and on the wait. Nobody is
 // overtaken (the judge looks at every choice) and everybody gets exactly one outcome.
 func TestFullQueueIsFair(t *testing.T) {
-	m := newSim(3, []Queue{{Key: "q", MaxLen: 200, MaxWaitS: 300, OnTimeout: PolicyCallback}}, staff(10, "q"))
+	m := newSim(3, []Queue{{Key: "q", MaxLen: 200, MaxWaitS: 100, OnTimeout: PolicyCallback}}, staff(10, "q"))
 	m.k = newChecker(m.s)
 	full, timeouts, n := 0, 0, 10_000
 	if raceEnabled {

@@ -35,9 +35,10 @@ type state struct {
 	dirty     []*queueState // positions to be told
 	posArmed  bool
 	posLast   instant
-	sorted    []*caller // scratch
-	keyBytes  []byte    // scratch
-	reqs      []req     // scratch
+	sorted    []*caller     // scratch
+	left      []*queueState // scratch
+	keyBytes  []byte        // scratch
+	reqs      []req         // scratch
 	out       []effect
 	dead      []*caller // to be reused when the effects have been read
 	deadOff   []*offer
