@@ -187,12 +187,14 @@ func (s *Summary) Disposition(e telephony.End) string {
 		return "answered"
 	case e.Reason == telephony.ReasonTransferred:
 		return "answered"
+	case e.Reason == telephony.ReasonCrash, e.Reason == telephony.ReasonPanic, e.Reason == telephony.ReasonDraining && s.State != StateNew:
+		return "no_answer" // cut by us, wherever the caller was: never counted as the caller's own leaving
 	case e.Reason == telephony.ReasonBusy:
 		return "busy"
 	case e.Reason == telephony.ReasonRejected, e.Reason == telephony.ReasonNotFound, e.Reason == telephony.ReasonNoCodec,
 		e.Reason == telephony.ReasonOverload, e.Reason == telephony.ReasonDraining:
 		return "rejected"
-	case !s.Queued.IsZero() && (e.Reason == telephony.ReasonAbandonedWait || e.Reason == telephony.ReasonCrash ||
+	case !s.Queued.IsZero() && (e.Reason == telephony.ReasonAbandonedWait ||
 		e.Reason == telephony.ReasonMediaTimeout || e.Reason == telephony.ReasonHangup):
 		return "abandoned_queue"
 	case !s.Queued.IsZero() || e.Reason == telephony.ReasonNoAnswer:

@@ -329,7 +329,8 @@ func TestDisposition(t *testing.T) {
 	}{
 		{Summary{}, telephony.End{Reason: telephony.ReasonAbandonedMenu, Result: telephony.ResultCaller}, "abandoned_ivr"},
 		{q, telephony.End{Reason: telephony.ReasonAbandonedWait, Result: telephony.ResultCaller}, "abandoned_queue"},
-		{q, telephony.End{Reason: telephony.ReasonCrash, Result: telephony.ResultUnknown}, "abandoned_queue"},
+		{q, telephony.End{Reason: telephony.ReasonCrash, Result: telephony.ResultUnknown}, "no_answer"},
+		{Summary{State: StateMenu}, telephony.End{Reason: telephony.ReasonCrash, Result: telephony.ResultUnknown}, "no_answer"},
 		{q, telephony.End{Reason: telephony.ReasonCompleted, Result: telephony.ResultSuccess}, "no_answer"},
 		{q, telephony.End{Reason: telephony.ReasonVoicemail}, "voicemail"},
 		{Summary{Talked: time.Unix(2, 0)}, telephony.End{Reason: telephony.ReasonCrash}, "answered"},
