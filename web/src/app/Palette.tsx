@@ -26,7 +26,7 @@ import { list } from '~/api/client';
 import type { Contact, Ticket } from '~/api/types';
 import { VIEWS } from '~/desk/views';
 import { local } from '~/i18n';
-import { onShift } from '~/phone/state';
+import { canDial, onShift } from '~/phone/state';
 import { toastError } from '~/ui/toast';
 import { can, useApp, useCore, usePhone } from './context';
 
@@ -119,9 +119,10 @@ function usePhoneActions(query: string): SpotlightActionData[] {
   const navigate = useNavigate();
   const shift = usePhone(onShift);
   const policy = usePhone((s) => s.policy);
+  const dials = usePhone(canDial);
   return useMemo(() => {
     const out: SpotlightActionData[] = [];
-    if (shift && NUMBER.test(query.trim())) {
+    if (dials && NUMBER.test(query.trim())) {
       out.push({
         id: 'dial',
         label: t('palette.dial', { number: query.trim() }),
@@ -160,7 +161,7 @@ function usePhoneActions(query: string): SpotlightActionData[] {
       onClick: () => void core.endShift().catch(toastError),
     });
     return out;
-  }, [core, navigate, policy.pause_reasons, query, shift, t]);
+  }, [core, dials, navigate, policy.pause_reasons, query, shift, t]);
 }
 
 /** Tickets and people that fit what was typed. */

@@ -171,9 +171,8 @@ function useGoneNotice() {
   const gone = usePhone((s) => s.gone);
   useEffect(() => {
     if (!gone) return;
-    const key = ['taken', 'caller_left', 'timeout', 'moved', 'rejected'].includes(gone.why)
-      ? gone.why
-      : 'other';
+    const known = ['caller_left', 'timeout', 'moved'].includes(gone.why) ? gone.why : 'other';
+    const key = gone.why === 'taken' ? (gone.by ? 'takenBy' : 'taken') : known;
     if (gone.why !== 'answered' && gone.why !== 'rejected')
       toast(t(`gone.${key}`, { who: gone.from, by: gone.by ?? '' }));
     core.dismiss({ gone: true });

@@ -11,7 +11,7 @@ import { callbacksQuery, callsQuery, flat } from '~/api/queries';
 import type { Callback, CallRecord } from '~/api/types';
 import { useCore, usePhone } from '~/app/context';
 import { ago, span } from '~/lib/format';
-import { onShift } from '~/phone/state';
+import { canDial } from '~/phone/state';
 import { Empty, ErrorState, Loading, Phone, When } from '~/ui/bits';
 import { toastError, toastUndo } from '~/ui/toast';
 import css from './desk.module.css';
@@ -48,7 +48,7 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
   const { t } = useTranslation();
   const core = useCore();
   const client = useQueryClient();
-  const shift = usePhone(onShift);
+  const dials = usePhone(canDial);
   const set = (state: string) =>
     patch(`/callbacks/${item.id}`, { state }).then(() =>
       client.invalidateQueries({ queryKey: ['callbacks'] }),
@@ -76,17 +76,18 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
           ) : null}
         </div>
       </div>
-      <Tooltip label={t('callback.dial')}>
-        <ActionIcon
-          variant="light"
-          color="petrol"
-          aria-label={t('callback.dialNumber', { number: item.number })}
-          disabled={!shift}
-          onClick={() => core.dial(item.number, { ticket: item.ticket?.number }).catch(toastError)}
-        >
-          <IconPhoneOutgoing size={18} />
-        </ActionIcon>
-      </Tooltip>
+      {dials ? (
+        <Tooltip label={t('callback.dial')}>
+          <ActionIcon
+            variant="light"
+            color="petrol"
+            aria-label={t('callback.dialNumber', { number: item.number })}
+            onClick={() => core.dial(item.number, { ticket: item.ticket?.number }).catch(toastError)}
+          >
+            <IconPhoneOutgoing size={18} />
+          </ActionIcon>
+        </Tooltip>
+      ) : null}
       <Tooltip label={t('callback.markDone')}>
         <ActionIcon aria-label={t('callback.markDone')} onClick={() => void close('done')}>
           <IconCheck size={18} />

@@ -6,7 +6,7 @@ import { IconPhoneCall, IconPhoneX } from '@tabler/icons-react';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useCore, usePhone } from '~/app/context';
-import { phone as showNumber, span } from '~/lib/format';
+import { phone as showNumber, span, timeOf } from '~/lib/format';
 import { inText, keyName } from '~/lib/keys';
 import { prefs } from '~/lib/prefs';
 import type { LinkChoice } from '~/phone/core';
@@ -32,12 +32,17 @@ export function IncomingPanel() {
 const WHY_NONE = ['wrong_number', 'sales', 'internal', 'other'];
 
 /** Choosing the ticket of a call: by click, by the keys 1-6, N and 0. */
-function useLinking(call: string, candidates: { number: string }[]) {
+function useLinking(call: string, from: string, candidates: { number: string }[]) {
   const core = useCore();
   const { t } = useTranslation();
   const [choice, setChoice] = useState<LinkChoice | undefined>(() => core.chosenFor(call));
   const [asking, setAsking] = useState(false);
-  const choose = (c: LinkChoice) => {
+  const choose = (picked: LinkChoice) => {
+    const title = t('link.newTitle', {
+      who: showNumber(from) || t('trust.withheld'),
+      time: timeOf(Date.now()),
+    });
+    const c = 'new' in picked ? { new: { title } } : picked;
     setChoice(c);
     core.link(call, c).catch((err) => {
       setChoice(undefined);
@@ -90,7 +95,7 @@ function OfferPanel({ offer }: { offer: Offer }) {
   const left = useLeft(offer.expires, offset);
   const total = offer.expires ? Math.max(1, (offer.expires - shownAt) / 1000) : 1;
   const name = offer.from_name || offer.card?.contact?.name;
-  const linking = useLinking(offer.call, offer.card?.candidates ?? []);
+  const linking = useLinking(offer.call, offer.from, offer.card?.candidates ?? []);
   const answer = () => {
     setBusy(true);
     core
@@ -167,7 +172,7 @@ function OfferPanel({ offer }: { offer: Offer }) {
 
 function LinkPanel({ call, onHide }: { call: Call; onHide: () => void }) {
   const { t } = useTranslation();
-  const linking = useLinking(call.call, call.card?.candidates ?? []);
+  const linking = useLinking(call.call, call.from, call.card?.candidates ?? []);
   return (
     <aside className={css.panel} aria-label={t('incoming.linkLabel')}>
       <div className={css.top} data-tone="blue">

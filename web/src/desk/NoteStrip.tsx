@@ -85,10 +85,10 @@ function NoteEditor({ call, wrapup, initial }: { call: string; wrapup: Wrapup | 
 function TimeLeft({ wrapup }: { wrapup: Wrapup }) {
   const { t } = useTranslation();
   const offset = usePhone((s) => s.offset);
-  const left = useLeft(wrapup.until > 0 ? wrapup.until : undefined, offset);
+  const left = useLeft(wrapup.until ?? undefined, offset);
   return (
     <Group gap={8} justify="space-between" wrap="nowrap">
-      {wrapup.until > 0 ? (
+      {wrapup.until ? (
         <Pill tone={left <= 10 ? 'red' : 'violet'}>
           {t('note.left')} <b className="tnum">{clock(left)}</b>
         </Pill>

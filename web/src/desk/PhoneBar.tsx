@@ -9,7 +9,7 @@ import { useTranslation } from 'react-i18next';
 import { can, useCore, useMe, usePhone } from '~/app/context';
 import { UserMenu } from '~/app/UserMenu';
 import { phone as showNumber } from '~/lib/format';
-import { activeCall, onShift } from '~/phone/state';
+import { activeCall, canDial, onShift } from '~/phone/state';
 import { toastError } from '~/ui/toast';
 import { CallCard, CallControls } from './CallCard';
 import { MonitorStrip } from './MonitorStrip';
@@ -80,11 +80,12 @@ function Idle({ shift, wrapup, ringing }: { shift: boolean; wrapup: boolean; rin
   const { t } = useTranslation();
   const core = useCore();
   const last = usePhone((s) => s.lastEnd);
+  const dials = usePhone(canDial);
   const [number, setNumber] = useState('');
   const dial = (to: string) => core.dial(to).catch(toastError);
   return (
     <>
-      {shift ? (
+      {dials ? (
         <form
           className={css.dial}
           onSubmit={(e) => {
@@ -111,7 +112,7 @@ function Idle({ shift, wrapup, ringing }: { shift: boolean; wrapup: boolean; rin
           </ActionIcon>
         </form>
       ) : null}
-      {last?.from && shift ? (
+      {last?.from && dials ? (
         <Button
           className={css.callBack}
           size="compact-md"

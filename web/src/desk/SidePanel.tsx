@@ -9,7 +9,7 @@ import type { ContactPoint, Ticket } from '~/api/types';
 import { useCore, usePhone } from '~/app/context';
 import { ContactForm } from '~/contacts/ContactForm';
 import { ago, full, span } from '~/lib/format';
-import { onShift } from '~/phone/state';
+import { canDial } from '~/phone/state';
 import { Avatar, ErrorState, Loading, Phone, When } from '~/ui/bits';
 import { ChannelIcon, StatusPill } from '~/ui/ticketBits';
 import { toastError } from '~/ui/toast';
@@ -54,7 +54,7 @@ export function SidePanel({ ticket }: { ticket: Ticket }) {
 export function PointLine({ point: p, ticket }: { point: ContactPoint; ticket?: string }) {
   const { t } = useTranslation();
   const core = useCore();
-  const shift = usePhone(onShift);
+  const dials = usePhone(canDial);
   const marks = [
     p.label,
     p.ext ? t('contact.ext', { ext: p.ext }) : '',
@@ -77,12 +77,11 @@ export function PointLine({ point: p, ticket }: { point: ContactPoint; ticket?: 
         )}
         {marks.length > 0 ? <small>{marks.join(' · ')}</small> : null}
       </span>
-      {p.kind === 'phone' ? (
-        <Tooltip label={t(shift ? 'phone.dial' : 'phone.dialOff')}>
+      {p.kind === 'phone' && dials ? (
+        <Tooltip label={t('phone.dial')}>
           <ActionIcon
             size="md"
             aria-label={`${t('phone.dial')} ${p.value}`}
-            disabled={!shift}
             onClick={() => core.dial(p.value, { ticket }).catch(toastError)}
           >
             <IconPhoneOutgoing size={16} />

@@ -25,12 +25,14 @@ import css from './live.module.css';
 const LOOK: Record<string, { tone: Tone; icon: IconType }> = {
   waiting: { tone: 'amber', icon: IconHourglass },
   ringing: { tone: 'amber', icon: IconPhoneIncoming },
+  connecting: { tone: 'amber', icon: IconPhoneIncoming },
+  agent_lost: { tone: 'red', icon: IconPhoneOff },
   menu: { tone: 'neutral', icon: IconRoute },
   talking: { tone: 'blue', icon: IconPhoneCalling },
   held: { tone: 'yellow', icon: IconPlayerPause },
   voicemail: { tone: 'violet', icon: IconRecordMail },
 };
-const ORDER = ['waiting', 'ringing', 'talking', 'held', 'menu', 'voicemail'];
+const ORDER = ['agent_lost', 'waiting', 'ringing', 'connecting', 'talking', 'held', 'menu', 'voicemail'];
 
 export function CallsList({
   calls,
@@ -86,7 +88,7 @@ function CallLine({ call: c, agents, queues }: { call: CallStat; agents: AgentSt
   const agent = agents.find((a) => a.login === c.agent);
   const queue = queues.find((q) => q.key === c.queue);
   const waits = c.state === 'waiting' || c.state === 'ringing';
-  const talks = c.state === 'talking' || c.state === 'held';
+  const talks = ['talking', 'held', 'agent_lost'].includes(c.state);
   const run = (p: Promise<unknown>) => void p.then(() => toast(t('live.done'))).catch(toastError);
   return (
     <div className={css.call}>

@@ -197,9 +197,23 @@ export class PhoneCore {
       () => true,
       () => false,
     );
-    await this.socket.request('agent.set', { state: want, reason, when: 'now' });
+    await this.setSoon(want, reason);
     if (!first) await this.attach();
     return undefined;
+  }
+
+  /** The server learns of this page's presence a moment after the claim; until then it says "not connected". */
+  private async setSoon(state: 'available' | 'paused', reason?: string): Promise<void> {
+    for (let left = 4; ; left--) {
+      try {
+        await this.socket.request('agent.set', { state, reason, when: 'now' });
+        return;
+      } catch (err) {
+        const early = err instanceof PhoneError && ['not_connected', 'wrong_state'].includes(err.code);
+        if (!early || left === 0) throw err;
+        await new Promise((r) => setTimeout(r, 300));
+      }
+    }
   }
 
   setAgent(state: 'available' | 'paused' | 'offline', reason?: string): Promise<unknown> {
@@ -271,7 +285,7 @@ export class PhoneCore {
       this.emit();
       return Promise.resolve();
     }
-    return this.command('call.link', { call, ...choice });
+    return this.command('call.link', { call, ...linkData(choice) });
   }
 
   chosenFor(call: string): LinkChoice | undefined {
@@ -287,11 +301,12 @@ export class PhoneCore {
     return this.command('wrapup.save', { call, ...d });
   }
 
-  extendWrapup(call: string, seconds?: number): Promise<unknown> {
-    return this.command('wrapup.extend', {
-      call,
-      seconds: seconds ?? this.state.policy.wrapup_extend_s ?? 60,
-    });
+  async extendWrapup(call: string): Promise<void> {
+    const seconds = this.state.policy.wrapup_extend_s ?? 60;
+    const reply = await this.socket.request<{ until?: number }>('wrapup.extend', { call, seconds });
+    if (reply.until && this.state.wrapup?.call === call) {
+      this.dispatch({ t: 'wrapup.start', d: { ...this.state.wrapup, until: reply.until } });
+    }
   }
 
   // ---- supervision
@@ -424,6 +439,10 @@ export class PhoneCore {
       case 'media.restart':
         void this.attach().catch(() => undefined);
         return;
+      case 'media.owner':
+        // Nobody has the sound, and this browser's lock is ours: take it.
+        if (!(d as { owner_tab?: string }).owner_tab && this.owner.held) void this.welcomed();
+        break;
       case 'media.superseded':
         this.media.detach(false);
         this.local({ status: 'superseded', owner: false });
@@ -448,7 +467,9 @@ export class PhoneCore {
         }
         await this.claim(true);
       }
-      if (onShift(this.state) && (!this.media.attached || this.state.media.needed)) await this.attach();
+      // Sound that still flows is left alone: a new connection would cost a gap.
+      const stale = !this.media.attached || this.state.media.epoch !== this.media.epoch;
+      if (onShift(this.state) && stale) await this.attach();
       this.syncSound();
     } catch {
       // The server refused; the page offers "take over here".
@@ -532,7 +553,7 @@ export class PhoneCore {
     const now = this.state.calls.find((c) => c.call === call);
     if (!choice || now?.state !== 'talking') return;
     this.chosen.delete(call);
-    void this.command('call.link', { call, ...choice }).catch(() => undefined);
+    void this.command('call.link', { call, ...linkData(choice) }).catch(() => undefined);
   }
 
   private sendTopics(): void {
@@ -605,6 +626,11 @@ export class PhoneCore {
     await this.ringer.apply(this.audio);
     this.emit();
   }
+}
+
+/** The choice as the protocol spells it. */
+function linkData(c: LinkChoice): object {
+  return 'none' in c ? c.none : c;
 }
 
 /** A ticket, a new one, or none with its reason. */

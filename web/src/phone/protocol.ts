@@ -85,6 +85,9 @@ export interface AgentState {
   /** Login of the supervisor who set it; empty: the agent or the system. */
   by?: string;
   queues?: string[];
+  /** The call of a wrap-up, and when it ends by itself. */
+  call?: string;
+  until?: number | null;
 }
 
 export type CallState = 'offered' | 'connecting' | 'talking' | 'held' | 'agent_lost' | 'ended' | 'dialing';
@@ -147,6 +150,8 @@ export interface PauseReason {
 
 export interface Policy {
   pause_reasons?: PauseReason[];
+  /** The server can place calls. */
+  dial?: boolean;
   wrapup_extend_s?: number;
 }
 
@@ -168,7 +173,6 @@ export interface Snapshot {
   policy?: Policy;
   ice?: RTCIceServer[];
   grace?: { reattach_s?: number };
-  wrapup?: { call: string; until: number; ticket?: { number: string; title: string } | null } | null;
 }
 
 export interface Alert {
@@ -195,11 +199,13 @@ export interface Events {
   'call.gone': { call: string; why?: 'taken' | 'caller_left' | 'timeout' | 'moved' | string; by?: string };
   'call.state': Call;
   'call.end': CallEnd;
-  'wrapup.start': { call: string; until: number; ticket?: { number: string; title: string } | null };
+  'wrapup.start': { call: string; until: number | null; ticket?: { number: string; title: string } | null };
   'wrapup.end': { call: string };
   'media.restart': { epoch?: number; why?: string };
   'media.superseded': { epoch?: number; by?: string };
+  'media.owner': { owner: boolean; owner_tab?: string };
   'media.quality': Record<string, number>;
+  'monitor.off': { leg: string; call?: string };
   'monitor.on': { call?: string; mode: MonitorMode; who: string };
   'stat.queues': QueueStat[];
   'stat.agents': AgentStat[];

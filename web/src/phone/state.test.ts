@@ -3,6 +3,7 @@ import type { Call, Offer } from './protocol';
 import {
   type Action,
   activeCall,
+  canDial,
   initialState,
   mayBeHeard,
   nextOf,
@@ -169,4 +170,38 @@ describe('agent', () => {
 
 it('ignores what it does not know', () => {
   expect(reduce(initialState, { t: 'whatever', d: {} } as unknown as Action, 0)).toBe(initialState);
+});
+
+describe('what the server may say on the way', () => {
+  it('names the owner of the sound', () => {
+    const s = run([welcome(), { t: 'media.owner', d: { owner: true, owner_tab: 'me' } }]);
+    expect(s.media).toMatchObject({ owner: true, owner_tab: 'me' });
+  });
+
+  it('brings a reloaded page back into its wrap-up', () => {
+    const agent = { login: 'a', name: 'A', state: 'acw' as const, since: 1, call: 'c', until: 99 };
+    expect(run([welcome({ agent })]).wrapup).toMatchObject({ call: 'c', until: 99 });
+    expect(run([welcome({ agent: { ...agent, state: 'available' } })]).wrapup).toBeNull();
+  });
+
+  it('gives a wrap-up the ticket of its call, before or after the end', () => {
+    const ticket = { number: '100009', title: 'x' };
+    const talking = run([welcome({ calls: [call({ ticket })] })]);
+    const start: Action = { t: 'wrapup.start', d: { call: 'c', until: null } };
+    const end: Action = { t: 'call.end', d: { call: 'c' } };
+    expect(run([start, end], talking).wrapup?.ticket).toEqual(ticket);
+    expect(run([end, start], talking).wrapup?.ticket).toEqual(ticket);
+  });
+
+  it('ends a monitoring with its talk', () => {
+    const s = run([welcome(), { t: 'local.monitor', d: { leg: 'm', mode: 'barge' } }]);
+    expect(run([{ t: 'monitor.off', d: { leg: 'other' } }], s).monitor).not.toBeNull();
+    expect(run([{ t: 'monitor.off', d: { leg: 'm' } }], s).monitor).toBeNull();
+  });
+
+  it('allows dialling only where the server can', () => {
+    expect(canDial(run([welcome()]))).toBe(false);
+    expect(canDial(run([welcome({ policy: { dial: true } })]))).toBe(true);
+    expect(canDial(run([welcome({ policy: { dial: true }, calls: [call()] })]))).toBe(false);
+  });
 });

@@ -33,8 +33,8 @@ export type MicProblem =
 
 export interface Wrapup {
   call: string;
-  /** UTC ms of the server. */
-  until: number;
+  /** UTC ms of the server; null: it does not end by itself. */
+  until: number | null;
   ticket?: { number: string; title: string } | null;
 }
 
@@ -154,13 +154,15 @@ export function reduce(s: PhoneState, a: Action, now: number): PhoneState {
     case 'call.end':
       return callEnd(s, a.d);
     case 'wrapup.start':
-      return { ...s, wrapup: a.d };
+      return { ...s, wrapup: { ...a.d, ticket: a.d.ticket ?? ticketOf(s, a.d.call) } };
     case 'wrapup.end':
       return s.wrapup && s.wrapup.call === a.d.call ? { ...s, wrapup: null } : s;
     case 'media.superseded':
       return { ...s, media: { ...s.media, owner: false, status: 'superseded', mic: 'off' } };
-    case 'monitor.on':
-      return s;
+    case 'media.owner':
+      return { ...s, media: { ...s.media, owner: a.d.owner, owner_tab: a.d.owner_tab } };
+    case 'monitor.off':
+      return s.monitor?.leg === a.d.leg ? { ...s, monitor: null } : s;
     case 'stat.queues':
       return { ...s, stats: { ...s.stats, queues: { data: a.d, at: now } } };
     case 'stat.agents':
@@ -204,12 +206,25 @@ function snapshot(s: PhoneState, d: Snapshot, now: number): PhoneState {
     agent: d.agent ?? s.agent,
     calls: calls.filter((c) => c.state !== 'offered'),
     offers,
-    wrapup: d.wrapup === undefined ? (d.agent?.state === 'acw' ? s.wrapup : null) : d.wrapup,
+    wrapup: wrapupOf(s, d),
     policy: d.policy ?? s.policy,
     ice: d.ice ?? s.ice,
     graceS: d.grace?.reattach_s ?? s.graceS,
     media: { ...s.media, ...d.media },
   };
+}
+
+/** A page that comes back into a wrap-up goes on with it. */
+function wrapupOf(s: PhoneState, d: Snapshot): Wrapup | null {
+  if (d.agent?.state !== 'acw') return null;
+  const call = d.agent.call || s.wrapup?.call;
+  if (!call) return null;
+  return { call, until: d.agent.until ?? null, ticket: s.wrapup?.call === call ? s.wrapup.ticket : null };
+}
+
+function ticketOf(s: PhoneState, call: string): Wrapup['ticket'] {
+  const live = s.calls.find((c) => c.call === call);
+  return live?.ticket ?? (s.lastEnd?.call === call ? s.lastEnd.ticket : null) ?? null;
 }
 
 function offerOf(c: Call, serverNow: number): Offer {
@@ -299,6 +314,11 @@ export function mayBeHeard(s: PhoneState): boolean {
     (c) =>
       (c.state === 'talking' || c.state === 'connecting' || c.state === 'dialing') && !c.muted && !c.held,
   );
+}
+
+/** Whether a number can be dialled from here now. */
+export function canDial(s: PhoneState): boolean {
+  return onShift(s) && s.policy.dial === true && s.calls.length === 0;
 }
 
 export function onShift(s: PhoneState): boolean {
