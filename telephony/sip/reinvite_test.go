@@ -323,7 +323,7 @@ func TestSessionTimer(t *testing.T) {
 
 // TestGlare: a re-INVITE that crosses ours gets 491 (RFC 3261 14.2).
 func TestGlare(t *testing.T) {
-	r := newRig(t, func(c *Config) { c.MinSE, c.SessionExpires = time.Second, 2*time.Second }, nil, loopTrunk())
+	r := newRig(t, func(c *Config) { c.T1, c.MinSE, c.SessionExpires = 50*time.Millisecond, time.Second, 2*time.Second }, nil, loopTrunk())
 	u := r.ua()
 	c, l, _ := r.answered(u, "", offer("127.0.0.1", 4000))
 	ours := u.wantRequest("INVITE")

@@ -186,7 +186,9 @@ func sendTorture(t *testing.T, r *rig, proto, host string, data []byte, row tort
 		}
 	}
 	if proto == "tcp" && row.closed {
-		if m := u.recv(patience); m != nil && m.code() != row.also {
+		if row.also == 0 {
+			u.closed(row.why)
+		} else if m := u.recv(patience); m != nil && m.code() != row.also {
 			t.Fatalf("%q on a connection that cannot be followed", m.start)
 		}
 	}

@@ -172,7 +172,16 @@ func TestDialCancel(t *testing.T) {
 		if d := got(t, ch); !errors.Is(d.err, context.Canceled) {
 			t.Errorf("%v", d.err)
 		}
-		u.reply(inv, 180, "x", "", "") // only now CANCEL may go (RFC 3261 9.1)
+		for { // only after a provisional response CANCEL may go (RFC 3261 9.1)
+			m := u.recv(50 * time.Millisecond)
+			if m == nil {
+				break
+			}
+			if m.method() == "CANCEL" {
+				t.Fatal("CANCEL before any response")
+			}
+		}
+		u.reply(inv, 180, "x", "", "")
 		u.reply(u.wantRequest("CANCEL"), 200, "", "", "")
 		u.reply(inv, 487, "x", "", "")
 		u.wantRequest("ACK")
@@ -285,6 +294,31 @@ func TestTrunkDigest(t *testing.T) {
 		t.Errorf("%v", d.err)
 	}
 	u.noMore(t)
+}
+
+// TestForeignChallenge: a callee elsewhere that challenges our BYE in the trunk's very realm gets no answer (R11).
+func TestForeignChallenge(t *testing.T) {
+	r := newRig(t, nil, nil)
+	u, evil := r.ua(), r.uaFrom("127.0.0.2")
+	if err := r.s.SetTrunks([]Trunk{u.trunk()}); err != nil {
+		t.Fatal(err)
+	}
+	ch := r.dial(context.Background(), Dial{To: "trunk:out:1"})
+	inv := u.wantRequest("INVITE")
+	u.reply(inv, 200, "x", "Record-Route: <sip:"+evil.local()+";lr>\r\n", offer("127.0.0.1", 4000))
+	evil.wantRequest("ACK")
+	d := got(t, ch)
+	if d.err != nil {
+		t.Fatal(d.err)
+	}
+	d.leg.Hangup(telephony.CauseNormal)
+	bye := evil.wantRequest("BYE")
+	evil.reply(bye, 407, "", `Proxy-Authenticate: Digest realm="prov",nonce="n1"`+"\r\n", "")
+	for m := evil.recv(100 * time.Millisecond); m != nil; m = evil.recv(100 * time.Millisecond) {
+		if m.h("Proxy-Authorization") != "" {
+			t.Fatal("the trunk's password was used for a stranger")
+		}
+	}
 }
 
 // TestDialIntervalTooSmall raises the session interval as the callee asks (RFC 4028 7.3).
