@@ -116,27 +116,34 @@ func (s *Server) ack(m *message) {
 	}
 }
 
-// cancel answers CANCEL by itself and tells the leg (RFC 3261 9.2).
+// cancel answers CANCEL by itself and tells the leg (RFC 3261 9.2). An INVITE that still waits for its password is
+// looked for again by the same worker, after it.
 func (s *Server) cancel(m *message, from hop, p peer, limit int) {
-	t := s.tx.findServer(m, "INVITE")
-	switch {
-	case t != nil:
-		s.reply(m, from, 200, "", limit)
-		if t.leg != nil {
-			t.leg.post(event{kind: evCancel, msg: m, tx: t})
-		}
-	case p.trunk == nil || p.desk:
-		// The INVITE may still wait for its password; the same worker looks again after it.
-		s.guest(m.callID, func() {
-			if s.tx.findServer(m, "INVITE") != nil {
-				s.cancel(m, from, peer{trunk: &trunk{}}, limit)
-				return
-			}
-			s.reply(m, from, 481, "", limit)
-		})
-	default:
-		s.reply(m, from, 481, "", limit)
+	if s.cancelNow(m, from, limit) {
+		return
 	}
+	unknown := func() { s.reply(m, from, 481, "", limit) }
+	if p.trunk != nil && !p.desk {
+		unknown()
+		return
+	}
+	s.guest(m.callID, func() {
+		if !s.cancelNow(m, from, limit) {
+			unknown()
+		}
+	})
+}
+
+func (s *Server) cancelNow(m *message, from hop, limit int) bool {
+	t := s.tx.findServer(m, "INVITE")
+	if t == nil {
+		return false
+	}
+	s.reply(m, from, 200, "", limit)
+	if t.leg != nil {
+		t.leg.post(event{kind: evCancel, msg: m, tx: t})
+	}
+	return true
 }
 
 // inDialog hands a request to its leg. Anything but its leg's peer finds no dialog: tags are 64 random bits.

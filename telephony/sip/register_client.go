@@ -29,7 +29,7 @@ const (
 
 // syncRegistrations starts and stops registrations so that they match the trunks. Called with trunkMu held.
 func (s *Server) syncRegistrations(t *trunkTable) {
-	if !s.started || s.run.Err() != nil {
+	if !s.started || s.closing {
 		return
 	}
 	for name, r := range s.regs {

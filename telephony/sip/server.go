@@ -34,7 +34,7 @@ type Server struct {
 	trunks    atomic.Pointer[trunkTable]
 	tagKey    []byte
 
-	trunkMu  sync.Mutex // guards regs and serialises SetTrunks
+	trunkMu  sync.Mutex // guards regs, started and closing, and serialises SetTrunks
 	regs     map[string]*registration
 	guests   []chan func() // work that waits for passwords, by Call-ID; size guestQueue each
 	draining atomic.Bool
@@ -44,13 +44,13 @@ type Server struct {
 	connsFrom   map[netip.Addr]int
 	connsClosed bool
 
-	wg       sync.WaitGroup
-	legs     sync.WaitGroup
-	run      context.Context // ends when legs must end
-	abort    context.CancelCauseFunc
-	stopped  chan struct{}
-	stopOnce sync.Once
-	started  bool
+	wg               sync.WaitGroup
+	legs             sync.WaitGroup
+	run              context.Context // ends when legs must end
+	abort            context.CancelCauseFunc
+	stopped          chan struct{}
+	stopOnce         sync.Once
+	started, closing bool
 }
 
 // guestWorkers check passwords; each has guestQueue requests waiting, more are dropped and come again.
@@ -92,7 +92,6 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := s.listen(ctx); err != nil {
 		return err
 	}
-	s.started = true
 	s.wg.Add(3 + len(s.guests))
 	go s.readUDP()
 	go s.acceptTCP()
@@ -102,6 +101,7 @@ func (s *Server) Start(ctx context.Context) error {
 	}
 	s.trunkMu.Lock()
 	defer s.trunkMu.Unlock()
+	s.started = true
 	s.syncRegistrations(s.trunks.Load())
 	return nil
 }
@@ -125,11 +125,13 @@ func (s *Server) stop(ctx context.Context) error {
 		wait(grace, &s.legs)
 	}
 	s.trunkMu.Lock()
+	s.closing = true
 	s.stopRegistrations()
+	started := s.started
 	s.trunkMu.Unlock()
 	s.abort(errStopping)
 	close(s.stopped)
-	if s.started {
+	if started {
 		err = errors.Join(err, s.udp.Close(), s.tcp.Close())
 	}
 	s.closeConns()
