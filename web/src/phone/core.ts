@@ -2,6 +2,7 @@
 // what is going on. Pages read the store and call the methods; nothing else.
 
 import type { Lang } from '~/api/types';
+import { Bell } from './bell';
 import { TabChannel } from './channel';
 import { type AudioSettings, loadAudio, saveAudio } from './devices';
 import { sweepDrafts } from './drafts';
@@ -13,7 +14,6 @@ import { Ringer } from './ring';
 import { PhoneSocket } from './socket';
 import {
   type Action,
-  activeCall,
   initialState,
   type MicProblem,
   mayBeHeard,
@@ -48,16 +48,15 @@ export class PhoneCore {
   private readonly channel: TabChannel;
   private readonly heart: Heartbeat;
   readonly ringer: Ringer;
+  private readonly bell: Bell;
   private audio: AudioSettings = loadAudio();
   private topics = new Map<Topic, number>();
-  private notices = new Map<string, () => void>();
   /** Offers whose ticket was chosen before the answer: sent when the talk begins. */
   private chosen = new Map<string, LinkChoice>();
-  private ringing = new Set<string>();
   private attaching: Promise<void> | undefined;
   private readonly off: (() => void)[] = [];
 
-  constructor(private readonly opt: CoreOptions) {
+  constructor(opt: CoreOptions) {
     const element = document.createElement('audio');
     element.autoplay = true;
     element.hidden = true;
@@ -78,6 +77,17 @@ export class PhoneCore {
       onEvent: (t, d) => this.event(t, d),
     });
     this.ringer = new Ringer(this.audio);
+    this.bell = new Bell({
+      ringer: this.ringer,
+      state: this.getState,
+      askOthers: (call) => this.channel.ring(call),
+      onRing: (call, heard) => {
+        this.local({ ringBlocked: !heard });
+        this.socket.notify('call.ring_state', { call, ring: heard ? 'audible' : 'silent' });
+      },
+      notify: opt.notify,
+      notices: () => this.audio.notifications,
+    });
     this.media = new Media({
       request: (t, d) => this.socket.request(t, d),
       notify: (t, d) => void this.socket.notify(t, d),
@@ -92,7 +102,7 @@ export class PhoneCore {
     this.channel = new TabChannel(this.tab, {
       owns: () => this.state.media.owner,
       onCommand: (t, d) => void this.ownerCommand(t, d),
-      onRing: (call) => this.ringForOthers(call),
+      onRing: (call) => this.bell.ringForOthers(call),
     });
     this.heart = new Heartbeat(() => this.socket.ping());
   }
@@ -156,13 +166,12 @@ export class PhoneCore {
   stop(): void {
     for (const off of this.off.splice(0)) off();
     this.heart.stop();
+    this.bell.close();
     this.ringer.close();
     this.media.detach(false);
     this.socket.close();
     this.owner.stop();
     this.channel.close();
-    for (const close of this.notices.values()) close();
-    this.notices.clear();
     this.state = initialState;
   }
 
@@ -249,6 +258,7 @@ export class PhoneCore {
   }
 
   reject(call: string, reason = 'agent'): Promise<unknown> {
+    this.ringer.stop();
     return this.command('call.reject', { call, reason });
   }
 
@@ -394,8 +404,7 @@ export class PhoneCore {
     if (await this.ringer.unlock()) {
       if (this.state.media.ringBlocked) {
         this.local({ ringBlocked: false });
-        this.ringing.clear();
-        this.ringIfNeeded();
+        this.bell.again();
       }
     }
   }
@@ -448,7 +457,7 @@ export class PhoneCore {
         this.local({ status: 'superseded', owner: false });
         break;
     }
-    this.ringIfNeeded();
+    this.followOffers();
     this.syncSound();
   }
 
@@ -502,7 +511,7 @@ export class PhoneCore {
     // Another tab of this browser took over. The server tells us too; be silent at once.
     this.media.detach(false);
     this.local({ owner: false, status: 'superseded' });
-    this.ringIfNeeded();
+    this.followOffers();
   }
 
   /** Brings the microphone to what the calls want. Mute and hold go first, then the track. */
@@ -560,65 +569,24 @@ export class PhoneCore {
     this.socket.notify('sub', { topics: [...this.topics.keys()], rate: 1 });
   }
 
-  private ringIfNeeded(): void {
-    const offers = new Set(this.state.offers.map((o) => o.call));
-    for (const [call, close] of this.notices) {
-      if (offers.has(call)) continue;
-      close();
-      this.notices.delete(call);
-    }
+  /** After every change: ring, notices and choices follow the offers. */
+  private followOffers(): void {
+    const { offers, calls } = this.state;
     for (const call of this.chosen.keys()) {
-      if (!offers.has(call) && !this.state.calls.some((c) => c.call === call)) this.chosen.delete(call);
+      if (![...offers, ...calls].some((c) => c.call === call)) this.chosen.delete(call);
     }
-    for (const call of this.ringing) if (!offers.has(call)) this.ringing.delete(call);
-    if (offers.size === 0) {
-      this.ringer.stop();
-      return;
-    }
-    if (!this.state.media.owner) return;
-    for (const call of offers) if (!this.ringing.has(call)) void this.ring(call);
-  }
-
-  private async ring(call: string): Promise<void> {
-    this.ringing.add(call);
-    const talking = activeCall(this.state) !== null;
-    if (talking) return;
-    const heard = (await this.ringer.start()) || (await this.channel.ring(call));
-    if (!this.ringing.has(call)) {
-      this.ringIfNeeded();
-      return;
-    }
-    if (!heard) this.ringer.stop();
-    this.local({ ringBlocked: !heard });
-    this.socket.notify('call.ring_state', { call, ring: heard ? 'audible' : 'silent' });
-  }
-
-  private ringForOthers(call: string): boolean {
-    if (!navigator.userActivation?.hasBeenActive || !this.state.offers.some((o) => o.call === call))
-      return false;
-    void this.ringer.start();
-    return true;
+    this.bell.update();
   }
 
   /** An automatic answer warns the agent's ear first; any other offer may need a notice outside the page. */
   private offered(offer: Offer): void {
     if (!offer.auto) {
-      this.notifyOffer(offer.call);
+      this.bell.notice(offer);
       return;
     }
     if (!this.state.media.owner) return;
-    this.ringing.add(offer.call);
-    this.ringer.zip();
+    this.bell.zip(offer.call);
     setTimeout(() => void this.answerHere(offer.call).catch(() => undefined), ZIP_MS);
-  }
-
-  private notifyOffer(call: string): void {
-    if (!this.state.media.owner || !this.audio.notifications || document.visibilityState === 'visible')
-      return;
-    const offer = this.state.offers.find((o) => o.call === call);
-    if (!offer) return;
-    const close = this.opt.notify(offer.from_name || offer.from, offer.queue_name ?? '', call);
-    if (close) this.notices.set(call, close);
   }
 
   private async devicesChanged(): Promise<void> {
