@@ -261,7 +261,8 @@ func (e *expression) run(env map[string]any) (v any, err error) {
 	machine := vm.VM{MemoryBudget: exprMemory}
 	v, err = machine.Run(e.prog, env)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate %s: %w", e.what, err)
+		// The cause may quote a value, and a value may be a secret: the place must do.
+		return nil, fmt.Errorf("evaluate %s at %s:%d", e.what, e.at.file, e.at.line)
 	}
 	return v, nil
 }

@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"hotline/telephony"
@@ -16,21 +17,23 @@ type WaitStatus struct {
 
 // Hold plays music, announcements and offers to a waiting caller. It returns the exit of an offer when the caller
 // presses its key, during music and speech alike; ctx's cause when ctx ends, which is how the driver says that an agent
-// was reserved: the sound stops at once; ErrLegEnded when the caller leaves. A told position or wait never grows. Keys
-// that are no open offer are dropped.
+// was reserved: the sound stops at once; ErrLegEnded when the caller leaves. It may be called again for the same stay,
+// after an agent did not answer: music and announcements go on where they were, and a told position or wait never
+// grows. Keys that are no open offer are dropped.
 func (r *Run) Hold(ctx context.Context, leg telephony.Leg, q *QueueReq, status func() WaitStatus) (exit string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	h := &holder{Run: r, ctx: ctx, leg: leg, q: q, status: status, start: r.now(), done: make(chan error, 1)}
 	defer func() {
 		cancel()
 		h.join()
+		h.pauseMusic()
 	}()
-	h.plan()
+	h.remember()
 	h.music()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		timer.Reset(max(0, h.next.Sub(r.now())))
+		timer.Reset(max(0, h.due().Sub(r.now())))
 		select {
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
@@ -41,35 +44,38 @@ func (r *Run) Hold(ctx context.Context, leg telephony.Leg, q *QueueReq, status f
 				return o.Exit, nil
 			}
 		case <-timer.C:
-			h.speak()
+			h.tick()
 		case err := <-h.done:
 			h.playing = false
-			if err != nil && h.speech {
-				r.log.Info("announcement not played", "err", err)
-			}
 			h.ended(err)
 		}
 	}
 }
 
+// toldMemory is what a caller was told in one stay in a queue; it outlives a Hold.
+type toldMemory struct {
+	next     time.Time       // of the next announcement
+	offset   time.Duration   // of the music
+	position int             // last told; 0: none
+	wait     time.Duration   // last told; 0: none
+	waitAt   time.Time       // when
+	offers   map[string]bool // announced: their keys stay open
+}
+
 // holder is one Hold.
 type holder struct {
 	*Run
+	*toldMemory
 	ctx      context.Context
 	leg      telephony.Leg
 	q        *QueueReq
 	status   func() WaitStatus
 	start    time.Time
-	next     time.Time // of the next announcement
-	musicAt  time.Time // when the music began this time
-	offset   time.Duration
-	told     int           // last position told; 0: none
-	toldWait time.Duration // last wait told; 0: none
-	toldAt   time.Time
-	heard    map[string]bool // offers announced now: their keys are open
-	speech   bool            // what plays is speech
-	playing  bool
+	musicAt  time.Time // when the music began this time; zero: it does not play
+	again    time.Time // when music that failed is tried again; zero: it did not
 	failures int
+	speech   bool // what plays is speech
+	playing  bool
 	stopOld  context.CancelFunc
 	done     chan error // size 1: at most one player runs
 }
@@ -77,46 +83,74 @@ type holder struct {
 // far is a time that never comes in a call.
 const far = 1000 * time.Hour
 
-// plan sets the time of the first announcement or offer.
-func (h *holder) plan() {
-	h.next = h.now().Add(far)
-	waited := h.now().Sub(h.q.Since)
+// since is the time of entry.
+func (h *holder) since() time.Time {
 	if h.q.Since.IsZero() {
-		waited = 0
+		return h.start
 	}
-	if h.q.Announce.First > 0 {
-		h.next = h.now().Add(max(h.q.Announce.First-waited, 0))
-		if waited > h.q.Announce.First { // back in the queue: not at once again
-			h.next = h.now().Add(max(h.q.Announce.Every, time.Second))
+	return h.q.Since
+}
+
+// remember takes up the memory of this stay, or begins one with the time of the first announcement or offer.
+func (h *holder) remember() {
+	key := h.q.Since.UnixNano()
+	if h.toldMemory = h.told[key]; h.toldMemory != nil {
+		if h.next.Before(h.start) { // it came due while the agent was rung
+			h.next = h.start.Add(time.Second)
 		}
+		return
+	}
+	h.toldMemory = &toldMemory{offers: map[string]bool{}, next: h.start.Add(far)}
+	if !h.q.Since.IsZero() {
+		h.told[key] = h.toldMemory
+	}
+	if first := h.q.Announce.First; first > 0 {
+		h.next = later(h.since().Add(first), h.start)
 	}
 	for _, o := range h.q.Offers {
-		if at := h.now().Add(max(o.After-waited, 0)); at.Before(h.next) {
+		if at := later(h.since().Add(o.After), h.start); at.Before(h.next) {
 			h.next = at
 		}
 	}
-	h.heard = map[string]bool{}
 }
 
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+// due is when tick has something to do.
+func (h *holder) due() time.Time {
+	if !h.again.IsZero() && h.again.Before(h.next) {
+		return h.again
+	}
+	return h.next
+}
+
+func (h *holder) tick() {
+	now := h.now()
+	if !h.again.IsZero() && !now.Before(h.again) {
+		h.again = time.Time{}
+		h.music()
+	}
+	if !now.Before(h.next) {
+		h.speak()
+	}
+}
+
+// offer finds the open offer on a key: one that was announced, or whose time has come and whose condition holds.
 func (h *holder) offer(key string) (Offer, bool) {
 	for _, o := range h.q.Offers {
-		if o.Key == key && (h.heard[o.Exit] || h.due(o)) && h.openNow(o) {
+		if o.Key == key && (h.offers[o.Exit] || h.reached(o) && h.m.offerOpen(o)) {
 			return o, true
 		}
 	}
 	return Offer{}, false
 }
 
-// openNow: an offer that was announced stays open although it was heard as often as allowed.
-func (h *holder) openNow(o Offer) bool { return h.heard[o.Exit] || h.m.offerOpen(o) }
-
-func (h *holder) due(o Offer) bool {
-	since := h.q.Since
-	if since.IsZero() {
-		since = h.start
-	}
-	return h.now().Sub(since) >= o.After
-}
+func (h *holder) reached(o Offer) bool { return h.now().Sub(h.since()) >= o.After }
 
 // music plays on where it was.
 func (h *holder) music() {
@@ -124,59 +158,65 @@ func (h *holder) music() {
 	p.Loop = true
 	p.Offset = h.offset
 	h.speech = false
-	h.musicAt = h.now()
 	if len(p.Clips) > 0 {
+		h.musicAt = h.now()
 		h.play(func(context.Context) telephony.Prompt { return p })
 	}
 }
 
-// ended goes back to music after speech, and tries the music again after a failure, ever more slowly.
+// pauseMusic notes how far the music came.
+func (h *holder) pauseMusic() {
+	if !h.musicAt.IsZero() {
+		h.offset += h.now().Sub(h.musicAt)
+		h.musicAt = time.Time{}
+	}
+}
+
+// ended goes back to music after speech. Music never ends by itself: if it does, it is tried again, ever more slowly.
 func (h *holder) ended(err error) {
-	if h.ctx.Err() != nil {
+	if h.ctx.Err() != nil || errors.Is(err, telephony.ErrLegEnded) {
 		return
 	}
-	if err == nil || h.speech {
-		h.failures = 0
+	if err != nil {
+		h.log.Warn("waiting caller hears nothing", "speech", h.speech, "err", err)
+	}
+	if h.speech {
 		h.music()
 		return
 	}
+	h.pauseMusic()
 	h.failures++
-	h.speech = true // the pause counts as speech: music follows
-	pause := min(time.Duration(h.failures)*time.Second, 10*time.Second)
-	h.play(func(context.Context) telephony.Prompt {
-		return telephony.Prompt{Clips: []telephony.Clip{{Silence: pause}}}
-	})
+	h.again = h.now().Add(min(time.Duration(h.failures)*time.Second, 30*time.Second))
 }
 
 // speak makes the announcement that is due and sets the time of the next.
 func (h *holder) speak() {
 	now := h.now()
-	every := h.q.Announce.Every
 	h.next = now.Add(far)
-	if every > 0 {
-		h.next = now.Add(every)
+	if h.q.Announce.Every > 0 {
+		h.next = now.Add(h.q.Announce.Every)
 	}
 	for _, o := range h.q.Offers {
-		if at := h.start.Add(o.After); !h.due(o) && at.After(now) && at.Before(h.next) {
+		if at := h.since().Add(o.After); at.After(now) && at.Before(h.next) {
 			h.next = at
 		}
 	}
 	var parts []func(context.Context) telephony.Prompt
-	if h.q.Announce.First > 0 && h.status != nil {
+	if h.q.Announce.First > 0 && h.status != nil && !now.Before(h.since().Add(h.q.Announce.First)) {
 		parts = h.announcements(h.status())
 	}
 	for _, o := range h.q.Offers {
-		if h.due(o) && h.m.offerOpen(o) {
+		if h.reached(o) && h.m.offerOpen(o) {
 			h.m.st.Offered[h.m.offerID(o)]++
-			h.heard[o.Exit] = true
+			h.offers[o.Exit] = true
 			parts = append(parts, func(context.Context) telephony.Prompt { return o.Prompt })
 		}
 	}
 	if len(parts) == 0 {
 		return
 	}
-	h.offset += now.Sub(h.musicAt)
-	h.speech = true
+	h.pauseMusic()
+	h.again = time.Time{}
 	h.play(func(ctx context.Context) telephony.Prompt {
 		var p telephony.Prompt
 		for _, f := range parts {
@@ -184,43 +224,43 @@ func (h *holder) speak() {
 		}
 		return p
 	})
+	h.speech = true
 }
 
 // announcements chooses what may be told: never a worse position or wait than was told before.
 func (h *holder) announcements(st WaitStatus) []func(context.Context) telephony.Prompt {
 	var parts []func(context.Context) telephony.Prompt
 	a := h.q.Announce
+	lang := h.q.Lang
 	if a.PositionMax > 0 && st.Position > 0 && st.Position <= a.PositionMax {
 		n := st.Position
-		if h.told > 0 {
-			n = min(n, h.told)
+		if h.position > 0 {
+			n = min(n, h.position)
 		}
-		h.told = n
-		parts = append(parts, func(ctx context.Context) telephony.Prompt { return h.set.position(ctx, h.q.Lang, n) })
+		h.position = n
+		parts = append(parts, func(ctx context.Context) telephony.Prompt { return h.set.position(ctx, lang, n) })
 	}
 	if a.WaitRound <= 0 || st.Wait <= 0 {
 		return parts
 	}
+	if h.wait > 0 && !st.Worse && st.Wait > h.wait-h.now().Sub(h.waitAt) {
+		return parts // more than what is left of the told wait: say no number (metrics 9.2, rule 5)
+	}
 	wait := (st.Wait + a.WaitRound - 1) / a.WaitRound * a.WaitRound
-	left := h.toldWait - h.now().Sub(h.toldAt)
-	if h.toldWait > 0 && !st.Worse && st.Wait > left {
-		return parts // more than what was told: say no number (metrics 9.2, rule 5)
-	}
-	h.toldAt = h.now()
-	h.toldWait = wait
+	h.wait, h.waitAt = wait, h.now()
 	if a.WaitMax > 0 && wait > a.WaitMax {
-		return append(parts, func(ctx context.Context) telephony.Prompt { return h.set.waitOver(ctx, h.q.Lang, a.WaitMax) })
+		return append(parts, func(ctx context.Context) telephony.Prompt { return h.set.waitOver(ctx, lang, a.WaitMax) })
 	}
-	return append(parts, func(ctx context.Context) telephony.Prompt { return h.set.wait(ctx, h.q.Lang, wait, a.WaitRound) })
+	return append(parts, func(ctx context.Context) telephony.Prompt { return h.set.wait(ctx, lang, wait, a.WaitRound) })
 }
 
 // play replaces what plays. The old player is joined first: its Play returns as soon as its context ends.
-func (h *holder) play(make func(context.Context) telephony.Prompt) {
+func (h *holder) play(sound func(context.Context) telephony.Prompt) {
 	h.join()
 	ctx, cancel := context.WithCancel(h.ctx)
 	h.stopOld, h.playing = cancel, true
 	go func() {
-		p := make(ctx)
+		p := sound(ctx)
 		err := ctx.Err()
 		if err == nil {
 			err = h.leg.Play(ctx, p)

@@ -48,7 +48,7 @@ func randomCall(set *Set, route Route, rng *rand.Rand, rep *randomReport) (err e
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	at := testStart.Add(time.Duration(rng.IntN(60*24*30)) * time.Minute)
+	at := testStart.Add(time.Duration(rng.IntN(60*24*420)) * time.Minute)
 	c := Caller{From: "+7916" + randomKeys(rng, 7), Called: route.Number, Trust: "asserted", VIP: rng.IntN(5) == 0, Blocked: rng.IntN(20) == 0}
 	if rng.IntN(5) == 0 {
 		c = Caller{Called: route.Number, Anonymous: true, Trust: "withheld"}

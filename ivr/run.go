@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -19,10 +20,12 @@ type Run struct {
 	env Env
 	log *slog.Logger
 	now func() time.Time
+
+	told map[int64]*toldMemory // by the time of entry into the queue: what Hold told there
 }
 
 func newRun(s *Set, m *machine, env Env) *Run {
-	r := &Run{set: s, m: m, env: env, log: env.Log, now: env.Now}
+	r := &Run{set: s, m: m, env: env, log: env.Log, now: env.Now, told: map[int64]*toldMemory{}}
 	if r.log == nil {
 		r.log = s.log
 	}
@@ -39,7 +42,7 @@ func newRun(s *Set, m *machine, env Env) *Run {
 // outcome again. It returns soon after ctx ends (outcome stopped) or the caller hangs up (abandoned). It leaves no
 // goroutine behind and nothing playing.
 func (r *Run) Next(ctx context.Context, leg telephony.Leg) Outcome {
-	return r.drive(ctx, leg, func() []effect { return r.m.start(r.now()) })
+	return r.drive(ctx, leg, func() []effect { return r.guard(func() []effect { return r.m.start(r.now()) }) })
 }
 
 // Resume goes on at an exit of the last outcome, one of Outcome.Exits. after_call that is not wired ends the run as
@@ -53,7 +56,7 @@ func (r *Run) Resume(ctx context.Context, leg telephony.Leg, exit string) Outcom
 		}
 		break
 	}
-	return r.drive(ctx, leg, func() []effect { return r.m.resume(r.now(), exit) })
+	return r.drive(ctx, leg, func() []effect { return r.guard(func() []effect { return r.m.resume(r.now(), exit) }) })
 }
 
 // HungUp tells a run that is away that the caller left: on_hangup runs, and the outcome is abandoned at the node.
@@ -61,6 +64,18 @@ func (r *Run) HungUp() Outcome {
 	d := &driver{Run: r}
 	d.apply(r.m.hangup(r.now(), EndAbandoned))
 	return d.out
+}
+
+// guard keeps a mistake of ours from costing the caller the call: a panic of the interpreter is logged and treated as an
+// error of the flow. A second one in that treatment is the caller goroutine's to recover.
+func (r *Run) guard(event func() []effect) (es []effect) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("panic in the menu", "flow", r.m.st.frame().Flow, "node", r.m.st.frame().Node, "panic", p, "stack", string(debug.Stack()))
+			es = r.m.broken(r.now())
+		}
+	}()
+	return event()
 }
 
 // driver turns the effects of one Next or Resume into calls on the leg.
@@ -98,11 +113,11 @@ func (r *Run) drive(ctx context.Context, leg telephony.Leg, first func() []effec
 		}
 		select {
 		case k := <-leg.Digits():
-			d.apply(r.m.key(r.now(), k.Key, k.Source, k.At))
+			d.apply(r.guard(func() []effect { return r.m.key(r.now(), k.Key, k.Source, k.At) }))
 		case e := <-d.ends:
-			d.apply(d.ended(e))
+			d.apply(r.guard(func() []effect { return d.ended(e) }))
 		case <-timer.C:
-			d.apply(r.m.tick(r.now()))
+			d.apply(r.guard(func() []effect { return r.m.tick(r.now()) }))
 		case <-leg.Done():
 			d.apply(r.m.hangup(r.now(), EndAbandoned))
 		case <-ctx.Done():

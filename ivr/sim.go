@@ -243,9 +243,10 @@ func (s *sim) pressAway(key string) {
 
 // silence lets the caller say and press nothing until that has a consequence.
 func (s *sim) silence() {
+	before := s.away()
 	s.settle()
 	switch {
-	case s.ended():
+	case s.ended(), s.away() && !before: // what was said led somewhere: that is the consequence
 	case s.away() && s.out.Voicemail != nil:
 		s.resume(ExitEmpty)
 	default:

@@ -39,8 +39,6 @@ func (r *reader) pos(n *yaml.Node) pos {
 	return pos{r.file, n.Line, n.Column}
 }
 
-var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
-
 // parse reads one document, reports the traps of section 1, and returns its root; nil when there is nothing to read.
 func (r *reader) parse(data []byte) *yaml.Node {
 	if len(data) > maxFile {
@@ -68,104 +66,6 @@ func (r *reader) parse(data []byte) *yaml.Node {
 	}
 	r.traps(doc.Content[0], 0)
 	return doc.Content[0]
-}
-
-// tabs: YAML forbids them as indentation, and its own message does not say so.
-func (r *reader) tabs(data []byte) {
-	for i, line := range strings.Split(string(data), "\n") {
-		trim := strings.TrimLeft(line, " \t")
-		if j := strings.IndexByte(line[:len(line)-len(trim)], '\t'); j >= 0 && trim != "" {
-			r.add(SevError, pos{line: i + 1, col: j + 1}, "L004", "indent with blanks", "a tab in the indentation")
-		}
-	}
-}
-
-// syntax explains an error of the YAML parser.
-func (r *reader) syntax(err error, data []byte) {
-	msg, at := strings.TrimPrefix(err.Error(), "yaml: "), pos{line: 1, col: 1}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		at.line, _ = strconv.Atoi(m[1])
-		msg = m[2]
-	}
-	fix := ""
-	lines := strings.Split(string(data), "\n")
-	for _, l := range []int{at.line, at.line + 1} { // the parser sometimes names the line before
-		if l < 1 || l > len(lines) {
-			continue
-		}
-		if j := unquotedStar(lines[l-1]); j >= 0 {
-			r.add(SevError, pos{line: l, col: j + 1}, "L004", `write "*" in quotes`, "an unquoted * begins a YAML alias")
-			return
-		}
-		if strings.Contains(lines[l-1], " #") || strings.Contains(lines[l-1], "{#") {
-			fix = `an unquoted # begins a comment: write "#" in quotes`
-		}
-	}
-	r.add(SevError, at, "L004", fix, "not readable as YAML: %s", msg)
-}
-
-// unquotedStar finds a * that stands where a value or key may begin, outside quotes; -1 when there is none.
-func unquotedStar(line string) int {
-	quote := byte(0)
-	for i := 0; i < len(line); i++ {
-		c := line[i]
-		switch {
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '#' && (i == 0 || line[i-1] == ' '):
-			return -1
-		case c == '*' && (i == 0 || strings.IndexByte(" {[,:", line[i-1]) >= 0):
-			return i
-		}
-	}
-	return -1
-}
-
-// traps walks the whole tree for what YAML would silently turn into something else.
-func (r *reader) traps(n *yaml.Node, depth int) {
-	if depth > 100 {
-		r.err(n, "L004", "", "nested more than 100 deep")
-		return
-	}
-	if n.Anchor != "" {
-		r.err(n, "L004", "write the value out", "the anchor &%s: anchors are not part of the format", n.Anchor)
-	}
-	if n.Style&yaml.TaggedStyle != 0 {
-		r.err(n, "L004", "leave it out", "the tag %s: tags are not part of the format", n.Tag)
-	}
-	switch n.Kind {
-	case yaml.AliasNode:
-		r.err(n, "L004", "quote it, or write the value out", "the alias *%s: aliases are not part of the format", n.Value)
-		return
-	case yaml.ScalarNode:
-		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0 {
-			switch strings.ToLower(n.Value) {
-			case "yes", "no", "on", "off", "y", "n":
-				r.err(n, "L004", "quote it, or write true or false", "a bare %s, which some YAML readers take for true or false", n.Value)
-			}
-		}
-	case yaml.MappingNode:
-		seen := map[string]bool{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			if k.Value == "<<" && k.Kind == yaml.ScalarNode {
-				r.err(k, "L004", "write the fields out", "a merge key: merge keys are not part of the format")
-			}
-			if k.Kind == yaml.ScalarNode {
-				if seen[k.Value] {
-					r.err(k, "L004", "remove one", "the key %q stands twice", k.Value)
-				}
-				seen[k.Value] = true
-			}
-		}
-	}
-	for _, c := range n.Content {
-		r.traps(c, depth+1)
-	}
 }
 
 // entry is one pair of a mapping.
@@ -396,44 +296,4 @@ func (r *reader) ltext(n *yaml.Node, what string) map[string]string {
 		}
 	}
 	return out
-}
-
-// nearest finds the valid name that a misspelt one was probably meant to be.
-func nearest(name string, allowed []string) string {
-	best, dist := "", 3
-	if len(name) <= 4 {
-		dist = 2
-	}
-	for _, a := range allowed {
-		if d := editDistance(name, a); d < dist || (d == dist && best == "" && strings.HasPrefix(a, name) && len(name) > 2) {
-			best, dist = a, d
-		}
-	}
-	return best
-}
-
-// editDistance counts insertions, deletions, changes and swaps of neighbours. Long names count as far apart.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	prev2, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		cur[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], prev2[j-2]+1)
-			}
-		}
-		prev2, prev, cur = prev, cur, prev2
-	}
-	return prev[len(b)]
 }

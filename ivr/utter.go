@@ -1,0 +1,177 @@
+package ivr
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"hotline/ivr/say"
+)
+
+// piece is one part of an utterance. Exactly one of prompt, text, plan and pause counts.
+type piece struct {
+	prompt string
+	text   string // of text items; for prompts the catalogue's text
+	plan   say.Plan
+	pause  time.Duration
+}
+
+// words is what the piece says.
+func (p piece) words() string {
+	if len(p.plan.Words) > 0 {
+		return p.plan.Text()
+	}
+	return p.text
+}
+
+// utterance is what is played without gaps.
+type utterance struct {
+	lang   string
+	pieces []piece
+}
+
+func (u utterance) empty() bool { return len(u.pieces) == 0 }
+
+// vars is the environment of expressions at this moment.
+func (m *machine) vars(value *string) map[string]any {
+	f := m.flow()
+	c := m.caller
+	env := map[string]any{
+		"call": callVars{From: c.From, To: c.Called, DID: c.Called, Trunk: c.Trunk, Anonymous: c.Anonymous, Mobile: c.Mobile,
+			KnownLang: c.Lang, Trust: string(c.Trust), CountToday: c.CountToday, LastTicket: c.LastTicket},
+		"customer": customerVars{ID: c.CustomerID, Name: c.Name, VIP: c.VIP, Blocked: c.Blocked, Segment: c.Segment},
+		"sys":      m.sys(),
+		"lang":     m.st.Lang,
+		"now":      m.now.In(m.zone()),
+		"queue":    m.queueInfo,
+		"open":     func(id string) bool { return m.set.calendarState(id, m.now) == "open" },
+		"in_list":  func(id, v string) bool { return m.set.lists[id].has(v) },
+		"luhn":     luhn,
+		"damm":     damm,
+	}
+	if f != nil {
+		for k, v := range m.st.frame().Vars {
+			env[k] = v
+		}
+	}
+	if value != nil {
+		env["value"] = *value
+	}
+	return env
+}
+
+func (m *machine) sys() Sys {
+	if m.env.Sys == nil {
+		return Sys{}
+	}
+	return m.env.Sys()
+}
+
+func (m *machine) queueInfo(name string) QueueInfo {
+	if m.env.Queue == nil {
+		return QueueInfo{Ready: 1, LoggedIn: 1}
+	}
+	return m.env.Queue(name)
+}
+
+// zone is the flow's; a sub-flow has its root's.
+func (m *machine) zone() *time.Location {
+	if f := m.root(); f != nil {
+		return f.zone
+	}
+	return time.UTC
+}
+
+// utter turns a say into an utterance: conditions and values are settled now, sound later.
+func (m *machine) utter(lists ...sayList) utterance {
+	u := utterance{lang: m.st.Lang}
+	for _, list := range lists {
+		for _, it := range list {
+			if it.when != nil {
+				v, err := it.when.run(m.vars(nil))
+				if err != nil {
+					m.emit(effect{kind: doLog, text: "say skipped", detail: err.Error()})
+					continue
+				}
+				if b, _ := v.(bool); !b {
+					continue
+				}
+			}
+			p, err := m.piece(it)
+			if err != nil {
+				m.emit(effect{kind: doLog, text: "say skipped", detail: it.kind + " cannot be said"})
+				m.trace(Step{Kind: StepError})
+				continue
+			}
+			u.pieces = append(u.pieces, p)
+		}
+	}
+	return u
+}
+
+func (m *machine) piece(it *sayItem) (piece, error) {
+	switch it.kind {
+	case "prompt":
+		p := m.set.prompts[it.prompt]
+		if p == nil {
+			return piece{}, fmt.Errorf("no prompt %s", it.prompt)
+		}
+		t, _, _ := p.textIn(m.st.Lang)
+		return piece{prompt: it.prompt, text: t}, nil
+	case "text":
+		return piece{text: it.text[m.st.Lang]}, nil
+	case "pause":
+		return piece{pause: it.pause}, nil
+	}
+	v, err := it.val.run(m.vars(nil))
+	if err != nil {
+		return piece{}, err
+	}
+	s := m.set.sayers[m.st.Lang]
+	if s == nil {
+		return piece{}, fmt.Errorf("no spoken values in %s", m.st.Lang)
+	}
+	plan, err := sayValue(s, it, v, m.now.In(m.zone()))
+	if err == nil && len(plan.Words) == 0 {
+		err = fmt.Errorf("nothing to say")
+	}
+	return piece{plan: plan}, err
+}
+
+// sayValue plans the words of a value item.
+func sayValue(s *say.Sayer, it *sayItem, v any, now time.Time) (say.Plan, error) {
+	num, str := toFloat(v), ""
+	str, _ = v.(string)
+	t, _ := v.(time.Time)
+	switch it.kind {
+	case "number":
+		return s.Count(num, say.Options{Noun: it.noun, Gender: it.gender, Case: it.gcase})
+	case "ordinal":
+		return s.Ordinal(int64(num), it.gender, it.gcase)
+	case "digits":
+		return s.Digits(str, it.group)
+	case "phone":
+		return s.Phone(str)
+	case "ticket":
+		return s.Ticket(strings.TrimSpace(str))
+	case "date":
+		return s.Date(t.In(now.Location()), it.style, it.gcase, now)
+	case "time":
+		return s.Time(t.In(now.Location()), it.style)
+	case "duration":
+		return s.Duration(time.Duration(num*float64(time.Second)), it.round, it.gcase)
+	case "money":
+		return s.Money(num, it.currency)
+	}
+	return say.Plan{}, fmt.Errorf("unknown item %s", it.kind)
+}
+
+func toFloat(v any) float64 {
+	switch x := v.(type) {
+	case int:
+		return float64(x)
+	case float64:
+		return x
+	}
+	return 0
+}
