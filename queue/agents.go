@@ -353,24 +353,6 @@ func (s *state) endRest(a *agent) {
 	s.stopWork(a)
 }
 
-func (s *state) force(a *agent, ev *event) error {
-	switch ev.op {
-	case ForcePause:
-		return s.want(a, Paused, ev.reason, ev.by, Now)
-	case ForceResume:
-		return s.want(a, Available, ev.reason, ev.by, Now)
-	case ForceOffline:
-		return s.want(a, Offline, ev.reason, ev.by, Now)
-	case ForceACWEnd:
-		if a.state != ACW {
-			return wrongState(a, ErrWrongState)
-		}
-		s.wrapUpOver(a, ev.by)
-		return nil
-	}
-	return fmt.Errorf("operation %q: %w", ev.op, ErrWrongState)
-}
-
 // fault is sound that does not work. In a talk that is the talk's business (lost_call).
 func (s *state) fault(a *agent, ev *event) {
 	switch a.state {

@@ -15,6 +15,7 @@ import (
 const (
 	writeEvery = 20 * time.Millisecond // rows of so long share a transaction
 	maxBatch   = 2000                  // rows in one transaction
+	writeLimit = 30 * time.Second      // a transaction that takes longer is tried again
 	// While the database is away, rows collapse to the newest state of each key. Ended entries and offers are kept up to
 	// maxKept each, log lines up to maxLog; what is more is counted as dropped, never waited for.
 	maxKept = 200_000
@@ -137,7 +138,9 @@ func (w *writer) drain(ctx context.Context) {
 // write saves a batch. Rows that the database refuses for what they say are found by halving, logged and given up: one
 // bad row must not hold back all others.
 func (w *writer) write(ctx context.Context, b Batch) error {
-	err := w.store.Save(ctx, b)
+	one, cancel := context.WithTimeout(ctx, writeLimit) // a connection that died in silence must not hold us for ever
+	err := w.store.Save(one, b)
+	cancel()
 	if err == nil || !refused(err) {
 		return err
 	}
@@ -146,11 +149,11 @@ func (w *writer) write(ctx context.Context, b Batch) error {
 		w.log.Error("queue row refused by the database", "kind", b.kind(), "err", err)
 		return nil
 	}
-	one, two := b.halve()
-	if err := w.write(ctx, one); err != nil {
+	first, second := b.halve()
+	if err := w.write(ctx, first); err != nil {
 		return err
 	}
-	return w.write(ctx, two)
+	return w.write(ctx, second)
 }
 
 // refused reports whether the data is at fault: SQLSTATE classes 22 and 23.
