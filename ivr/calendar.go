@@ -1,8 +1,8 @@
 package ivr
 
 import (
-	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -160,7 +160,9 @@ func (r *reader) spans(n *yaml.Node) []span {
 			continue
 		}
 		var v [4]int
-		fmt.Sscan(strings.Join(m[1:], " "), &v[0], &v[1], &v[2], &v[3])
+		for i := range v {
+			v[i], _ = strconv.Atoi(m[i+1]) // two digits: the pattern made sure
+		}
 		sp := span{v[0]*60 + v[1], v[2]*60 + v[3]}
 		switch {
 		case v[0] > 24 || v[2] > 24 || v[1] > 59 || v[3] > 59 || sp.to > 1440:

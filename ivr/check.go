@@ -205,6 +205,7 @@ func (c *checker) resolve(t target) {
 // compileAll compiles every expression of the flow. The type of a `set` comes from its variable.
 func (c *checker) compileAll() {
 	f := c.flow
+	f.plainEnv, f.valueEnv = newExprEnv(f, false), newExprEnv(f, true)
 	setWants(f, f.onHangup)
 	for _, id := range f.order {
 		setWants(f, f.nodes[id].actions)

@@ -3,6 +3,7 @@ package ivr
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -10,7 +11,6 @@ import (
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/types"
 	"github.com/expr-lang/expr/vm"
 	"go.yaml.in/yaml/v3"
 )
@@ -93,32 +93,65 @@ func (r *flowReader) expr(n *yaml.Node, what, want string) *expression {
 	return e
 }
 
-// exprTypes is the typed environment of one flow. Only names listed here compile.
-func exprTypes(f *flow, value bool) types.Map {
-	m := types.Map{
-		"call":     types.TypeOf(callVars{}),
-		"customer": types.TypeOf(customerVars{}),
-		"sys":      types.TypeOf(Sys{}),
-		"lang":     types.String,
-		"now":      types.TypeOf(time.Time{}),
-		"queue":    types.TypeOf(func(string) QueueInfo { return QueueInfo{} }),
-		"open":     types.TypeOf(func(string) bool { return false }),
-		"in_list":  types.TypeOf(func(string, string) bool { return false }),
-		"luhn":     types.TypeOf(luhn),
-		"damm":     types.TypeOf(damm),
+// exprEnv is the typed environment of one flow's expressions: a Go struct type made from the fixed names and the flow's
+// variables. Only its fields compile. (A map with typed entries would do, but the library loses the types of structs in
+// it.)
+type exprEnv struct {
+	typ   reflect.Type
+	index map[string]int // name -> field
+}
+
+// fixedNames are the names of every flow, with a value of their type.
+var fixedNames = map[string]any{
+	"call":     callVars{},
+	"customer": customerVars{},
+	"sys":      Sys{},
+	"lang":     "",
+	"now":      time.Time{},
+	"queue":    func(string) QueueInfo { return QueueInfo{} },
+	"open":     func(string) bool { return false },
+	"in_list":  func(string, string) bool { return false },
+	"luhn":     luhn,
+	"damm":     damm,
+	"value":    "",
+}
+
+// newExprEnv makes the environment; value adds the name `value`, which only the check of an input has.
+func newExprEnv(f *flow, value bool) *exprEnv {
+	samples := map[string]any{}
+	for name, v := range fixedNames {
+		if name != "value" || value {
+			samples[name] = v
+		}
 	}
 	for _, v := range f.vars {
-		m[v.name] = types.TypeOf(zeroOf[v.typ])
+		samples[v.name] = zeroOf[v.typ]
 	}
-	if value {
-		m["value"] = types.String
+	e := &exprEnv{index: map[string]int{}}
+	var fields []reflect.StructField
+	for i, name := range sortedKeys(samples) {
+		e.index[name] = i
+		fields = append(fields, reflect.StructField{Name: fmt.Sprintf("F%d", i), Type: reflect.TypeOf(samples[name]),
+			Tag: reflect.StructTag(`expr:"` + name + `"`)})
 	}
-	return m
+	e.typ = reflect.StructOf(fields)
+	return e
+}
+
+// fill makes an environment of values; names it does not have are left out.
+func (e *exprEnv) fill(values map[string]any) any {
+	v := reflect.New(e.typ).Elem()
+	for name, x := range values {
+		if i, ok := e.index[name]; ok && x != nil {
+			v.Field(i).Set(reflect.ValueOf(x))
+		}
+	}
+	return v.Interface()
 }
 
 // compile type-checks the expression; it returns a message and where it points, or "".
 func (e *expression) compile(f *flow) (string, pos) {
-	opts := []expr.Option{expr.Env(exprTypes(f, e.value)), expr.MaxNodes(exprNodes), expr.DisableBuiltin("now")}
+	opts := []expr.Option{expr.Env(f.env(e.value).fill(nil)), expr.MaxNodes(exprNodes), expr.DisableBuiltin("now")}
 	switch e.want {
 	case typeBool:
 		opts = append(opts, expr.AsBool())
@@ -131,6 +164,9 @@ func (e *expression) compile(f *flow) (string, pos) {
 		msg := err.Error()
 		if errors.As(err, &fe) {
 			msg = fe.Message
+			if msg == "" {
+				msg = err.Error()
+			}
 			if fe.Line <= 1 {
 				at.col += fe.Column
 			} else {
@@ -138,6 +174,7 @@ func (e *expression) compile(f *flow) (string, pos) {
 				at.col = fe.Column + 1
 			}
 		}
+		msg, _, _ = strings.Cut(msg, "\n")
 		return e.explain(msg, f), at
 	}
 	e.prog, e.tree = prog, prog.Node()
@@ -158,12 +195,7 @@ func (e *expression) explain(msg string, f *flow) string {
 	}
 	if _, name, ok := strings.Cut(msg, "unknown name "); ok {
 		name, _, _ = strings.Cut(name, " ")
-		var all []string
-		for k := range exprTypes(f, e.value) {
-			all = append(all, k)
-		}
-		slices.Sort(all)
-		if near := nearest(name, all); near != "" {
+		if near := nearest(name, sortedKeys(f.env(e.value).index)); near != "" {
 			return fmt.Sprintf("%s; did you mean %q?", msg, near)
 		}
 	}
@@ -210,8 +242,11 @@ func (e *expression) inspect() {
 			}
 		}
 	}))
-	if b, ok := e.tree.(*ast.BoolNode); ok {
-		e.konst = &b.Value
+	if len(e.reads) == 0 && e.tree.Type() != nil && e.tree.Type().Kind() == reflect.Bool {
+		if v, err := e.run(nil); err == nil {
+			b, _ := v.(bool)
+			e.konst = &b
+		}
 	}
 }
 
@@ -257,7 +292,7 @@ func isVerified(n ast.Node) bool {
 }
 
 // run evaluates the expression and gives a string, int, float64, bool or time.Time.
-func (e *expression) run(env map[string]any) (v any, err error) {
+func (e *expression) run(env any) (v any, err error) {
 	machine := vm.VM{MemoryBudget: exprMemory}
 	v, err = machine.Run(e.prog, env)
 	if err != nil {

@@ -33,6 +33,15 @@ type flow struct {
 	nodes     map[string]*node
 	order     []string // node ids as written
 	exprs     []*expression
+	plainEnv  *exprEnv // of expressions; made by the checker, when all variables are read
+	valueEnv  *exprEnv // of the check of an input
+}
+
+func (f *flow) env(value bool) *exprEnv {
+	if value {
+		return f.valueEnv
+	}
+	return f.plainEnv
 }
 
 type limits struct {

@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type utterance struct {
 func (u utterance) empty() bool { return len(u.pieces) == 0 }
 
 // vars is the environment of expressions at this moment.
-func (m *machine) vars(value *string) map[string]any {
+func (m *machine) vars(value *string) any {
 	f := m.flow()
 	c := m.caller
 	env := map[string]any{
@@ -49,15 +50,11 @@ func (m *machine) vars(value *string) map[string]any {
 		"luhn":     luhn,
 		"damm":     damm,
 	}
-	if f != nil {
-		for k, v := range m.st.frame().Vars {
-			env[k] = v
-		}
-	}
+	maps.Copy(env, m.st.frame().Vars)
 	if value != nil {
 		env["value"] = *value
 	}
-	return env
+	return f.env(value != nil).fill(env)
 }
 
 func (m *machine) sys() Sys {

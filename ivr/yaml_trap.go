@@ -10,6 +10,8 @@ import (
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
+var unknownAnchor = regexp.MustCompile(`unknown anchor '([^']+)'`)
+
 // tabs: YAML forbids them as indentation, and its own message does not say so.
 func (r *reader) tabs(data []byte) {
 	for i, line := range strings.Split(string(data), "\n") {
@@ -29,6 +31,14 @@ func (r *reader) syntax(err error, data []byte) {
 	}
 	fix := ""
 	lines := strings.Split(string(data), "\n")
+	if m := unknownAnchor.FindStringSubmatch(msg); m != nil { // the parser does not say where
+		for i, l := range lines {
+			if j := strings.Index(l, "*"+m[1]); j >= 0 && unquotedStar(l) >= 0 {
+				r.add(SevError, pos{line: i + 1, col: j + 1}, "L004", "quote it, or write the value out", "the alias *%s: aliases are not part of the format", m[1])
+				return
+			}
+		}
+	}
 	for _, l := range []int{at.line, at.line + 1} { // the parser sometimes names the line before
 		if l < 1 || l > len(lines) {
 			continue
