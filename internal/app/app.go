@@ -277,6 +277,9 @@ func (a *App) whoIs(r *http.Request) (phone.Who, error) {
 	return phone.Who{Login: id.Login, Roles: id.Roles, Lang: id.Locale}, nil
 }
 
+// cutLimit is how long calls that outlive the drain may still take before they are ended.
+const cutLimit = 500 * time.Millisecond
+
 func (a *App) startSIP(ctx context.Context) (err error) {
 	a.sip, err = sip.New(sip.Config{Addr: a.cfg.SIPAddr, MediaIP: mediaIP(a.cfg.MediaIP, a.cfg.SIPAddr), UserAgent: "Hotline", MaxCalls: a.cfg.SIPMaxCalls,
 		SessionExpires: a.cfg.SessionExpires, MediaTimeout: a.cfg.MediaTimeout, Accepts: a.accepts, OnRegistration: a.registered, Now: a.now, Log: a.log,
@@ -288,7 +291,13 @@ func (a *App) startSIP(ctx context.Context) (err error) {
 	if err := a.sip.Start(ctx); err != nil {
 		return err
 	}
-	a.onStop(a.sip.Stop)
+	a.onStop(func(ctx context.Context) error {
+		cut, cancel := context.WithTimeout(ctx, cutLimit) // who was to finish has finished: drain
+		defer cancel()
+		err := a.sip.Stop(cut)
+		a.calls.all.Wait() // every call function has written its end
+		return err
+	})
 	return nil
 }
 

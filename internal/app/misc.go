@@ -147,6 +147,8 @@ type flowProblems struct {
 	mu   sync.Mutex // guards list
 	list []ivr.Problem
 	cut  []*calllog.Summary // used during the start only
+	// stamp of the files when they were read at the start.
+	stamp string
 }
 
 // startFlows loads the menu files: the demo set into an empty directory, the last good copy when the files have errors.
@@ -157,6 +159,7 @@ func (a *App) startFlows(ctx context.Context) error {
 		}
 	}
 	a.flows = ivr.NewStore(a.cfg.IVRDir, a.ivrOptions())
+	a.problems.stamp = treeStamp(a.cfg.IVRDir)
 	a.reloadFlows(ctx)
 	if a.flows.Current() != nil {
 		return nil
@@ -266,7 +269,7 @@ func (a *App) housekeeping(ctx context.Context) error {
 	defer files.Stop()
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
-	seen := treeStamp(a.cfg.IVRDir)
+	seen := a.problems.stamp // as it was when the files were read: an edit since then counts
 	for {
 		select {
 		case <-ctx.Done():

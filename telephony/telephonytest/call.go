@@ -15,7 +15,7 @@ import (
 )
 
 // byeLimit bounds how long a goodbye is repeated.
-const byeLimit = 5 * time.Second
+const byeLimit = 2 * time.Second
 
 // CallOptions shapes an outgoing call.
 type CallOptions struct {
@@ -293,7 +293,7 @@ func (c *PhoneCall) Hangup() {
 		c.mu.Unlock()
 		c.p.mu.Lock()
 		if !c.p.closed {
-			c.p.wg.Go(func() {
+			c.p.byes.Go(func() {
 				ctx, stop := context.WithTimeout(context.Background(), byeLimit)
 				defer stop()
 				_ = c.p.transact(ctx, m, branch, c.to, func(_ *message, code int) bool { return code >= 200 })

@@ -43,6 +43,7 @@ type Phone struct {
 	incoming chan *PhoneCall          // size 16; a further call gets 486
 	closed   bool
 	wg       sync.WaitGroup
+	byes     sync.WaitGroup // goodbyes under way: Close lets them through
 }
 
 // ErrClosed says that the phone was closed.
@@ -127,6 +128,7 @@ func (p *Phone) Close() {
 	for _, c := range calls {
 		c.Hangup()
 	}
+	p.byes.Wait() // each is over in byeLimit
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
