@@ -55,15 +55,7 @@ export interface AgentRef {
 }
 
 export type PointKind =
-  | 'phone'
-  | 'email'
-  | 'telegram'
-  | 'whatsapp'
-  | 'viber'
-  | 'vk'
-  | 'facebook'
-  | 'chat'
-  | 'external';
+  'phone' | 'email' | 'telegram' | 'whatsapp' | 'viber' | 'vk' | 'facebook' | 'chat' | 'external';
 
 export interface ContactPoint {
   id: number;

@@ -43,7 +43,6 @@ export function Shell() {
         <Banners />
       </header>
       <Nav />
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the page scrolls here and has to be reachable by keyboard */}
       <main className={css.main} id="main" ref={main} tabIndex={0}>
         <Outlet />
       </main>

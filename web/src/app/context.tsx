@@ -37,7 +37,9 @@ function desktopNotice(title: string, body: string, tag: string): (() => void) |
 
 export function AppProvider({ me, signOut, children }: { me: Me; signOut: () => void; children: ReactNode }) {
   const out = useRef(signOut);
-  out.current = signOut;
+  useEffect(() => {
+    out.current = signOut;
+  });
   const [core, setCore] = useState<PhoneCore | null>(null);
   useEffect(() => {
     const made = new PhoneCore({

@@ -1,6 +1,5 @@
 // Addresses of the pages. Each page is its own chunk, loaded when it is opened.
 
-import type { QueryClient } from '@tanstack/react-query';
 import {
   createRootRouteWithContext,
   createRoute,
@@ -123,7 +122,7 @@ const tree = root.addChildren([
   settings,
 ]);
 
-export function makeRouter(_client: QueryClient) {
+export function makeRouter() {
   return createRouter({
     routeTree: tree,
     context: { me: undefined as unknown as Me },

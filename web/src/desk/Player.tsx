@@ -74,7 +74,6 @@ function Wave({ recording, peaks, agents }: { recording: Recording; peaks: Peaks
   const back = () => wave.current?.setTime(Math.max(0, at - 10));
   return (
     <div className={css.player}>
-      {/* biome-ignore lint/a11y/useMediaCaption: a recorded call has no captions; its transcript stands beside it */}
       <audio ref={audio} preload="none" src={url(`/recordings/${recording.id}/audio`)} />
       <div className={css.playerRow}>
         <ActionIcon

@@ -25,7 +25,6 @@ export function Timeline({ ticket, query, items }: { ticket: Ticket; query: Quer
   const box = useRef<HTMLDivElement>(null);
   const groups = useMemo(() => group(items), [items]);
   const last = items.length;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new entry is what scrolls
   useEffect(() => {
     const el = box.current;
     if (el) el.scrollTop = el.scrollHeight;
@@ -35,7 +34,6 @@ export function Timeline({ ticket, query, items }: { ticket: Ticket; query: Quer
   if (items.length === 0)
     return <Empty icon={IconMessages} title={t('timeline.empty')} text={t('timeline.emptyText')} />;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
     <section className={css.scroll} ref={box} tabIndex={0} aria-label={t('timeline.label')}>
       {groups.map((g) => {
         if (g.kind === 'day') {

@@ -22,14 +22,7 @@ export type MediaStatus = 'none' | 'attaching' | 'connected' | 'weak' | 'failed'
 
 /** Why the microphone cannot be used. */
 export type MicProblem =
-  | 'denied'
-  | 'no_device'
-  | 'busy'
-  | 'insecure'
-  | 'frame'
-  | 'silent'
-  | 'unplugged'
-  | 'other';
+  'denied' | 'no_device' | 'busy' | 'insecure' | 'frame' | 'silent' | 'unplugged' | 'other';
 
 export interface Wrapup {
   call: string;

@@ -60,7 +60,6 @@ export function StartShift() {
               <MicStatus state={mic.state} onAsk={() => void mic.open()} />
               {mic.state === 'granted' ? (
                 <>
-                  {/* biome-ignore lint/a11y/useSemanticElements: the meter element cannot be drawn like this */}
                   <div
                     className={css.meter}
                     role="meter"

@@ -176,7 +176,6 @@ export function Scroller({
   children: ReactNode;
 }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region has to be reachable by keyboard
     <section className={`${css.scroller} ${className}`} tabIndex={0} aria-label={label}>
       {children}
     </section>
