@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"time"
 
 	"hotline/telephony"
@@ -19,7 +20,7 @@ func (s *state) stepCaller(ev *event) result {
 		return s.requeue(ev)
 	}
 	c := s.waiting[ev.call]
-	if c == nil || ev.kind == evLeave && c.row != ev.row {
+	if c == nil || ev.kind == evLeave && c.row != ev.row || ev.kind != evLeave && c.leaving {
 		s.ignored(ev.kind, string(EntryEnded), nil, ev.call)
 		if ev.kind == evLeave {
 			return result{}
@@ -54,7 +55,19 @@ func leaving(why LeaveReason) (Outcome, string) {
 	case LeftDeflected:
 		return OutDeflected, string(why)
 	}
-	return OutFlowed, string(why)
+	return OutFlowed, cmp.Or(string(why), "left")
+}
+
+// departFor is how long a caller who left during an offer may take to say why (Place.Leave). Until then nobody is rung
+// for it; after it the row is abandoned.
+const departFor = 5 * time.Second
+
+// depart takes a caller who left during an offer out of the running. How it left is for Leave to say: it may have hung
+// up, or we are stopping and it is our fault.
+func (s *state) depart(c *caller) {
+	s.setEntry(c, EntryParked)
+	c.leaving = true
+	s.armCaller(c, tLeft, departFor)
 }
 
 // enter gives a place, or a row that says why not.
@@ -64,10 +77,14 @@ func (s *state) enter(ev *event) result {
 		return result{err: ErrUnknownCall}
 	}
 	if c := s.waiting[e.Call]; c != nil {
-		if c.state == EntryParked {
+		switch {
+		case c.leaving:
+			s.endCaller(c, OutFlowed, "left", "", "")
+		case c.state == EntryParked:
 			return s.adopt(e.Call)
+		default:
+			return result{err: ErrAlreadyWaiting}
 		}
-		return result{err: ErrAlreadyWaiting}
 	}
 	q := s.queues[e.Queue]
 	if q == nil {
@@ -281,7 +298,7 @@ func (s *state) waitOver(c *caller) {
 
 func (s *state) adopt(call telephony.CallID) result {
 	c := s.waiting[call]
-	if c == nil {
+	if c == nil || c.leaving {
 		return result{err: ErrUnknownCall}
 	}
 	if c.state != EntryParked {

@@ -85,7 +85,9 @@
 //
 // The wait ends when the customer can hear the agent (OfferConnected), and not before. A caller whose offer fails keeps the
 // place: its key in the order never changes. max_wait that passes while a phone rings applies if that ring fails. Parked
-// rows were rebuilt after a restart: they keep their place and number, and get no offer before their call adopts them.
+// rows keep their place and get no offer: those rebuilt after a restart, before their call adopts them, and callers who
+// left during an offer, until Leave says how.
+//
 // A refused caller (full, closed, no agents) has a row too, flowed with that reason, so that every caller is counted.
 //
 // # Invariants

@@ -301,21 +301,41 @@ func TestSupervisorMovesCalls(t *testing.T) {
 	})
 }
 
-// TestCallerLeftEndsTheRow: a flow that reports the hang-up through the offer needs no Leave; it is no miss.
-func TestCallerLeftEndsTheRow(t *testing.T) {
-	each(t, nil, []Agent{member1("ann")}, func(c *centre) {
-		p := c.enter("c1")
-		o := c.offer(p)
-		c.must(c.OfferFailed(c.ctx, o.ID, CallerLeft))
-		c.state("ann", Available, "")
-		if ev := c.next(p); ev.Kind != Withdrawn {
-			t.Fatalf("%+v", ev)
-		}
-		if _, err := p.Next(c.ctx); !errors.Is(err, ErrPlaceOver) {
-			t.Fatal(err)
-		}
-		if q := c.queue(); q.Today.B != 1 || q.Available != 1 || c.agent("ann").Missed != 0 {
-			t.Fatalf("%+v", q)
-		}
-	})
+// TestCallerLeftDuringTheOffer: nobody is rung for a caller who left, it is no miss, and how it left is for Leave to
+// say: a hang-up is abandoned, our stop is a fault; silence means abandoned.
+func TestCallerLeftDuringTheOffer(t *testing.T) {
+	for why, want := range map[LeaveReason]Figures{
+		LeftAbandoned: {N: 1, B: 1}, LeftFault: {N: 1, F: 1}, LeftVoicemail: {N: 1, V: 1}, "": {N: 1, B: 1},
+	} {
+		each(t, nil, []Agent{member1("ann")}, func(c *centre) {
+			p := c.enter("c1")
+			o := c.offer(p)
+			c.must(c.OfferFailed(c.ctx, o.ID, CallerLeft))
+			c.state("ann", Available, "")
+			if ev := c.next(p); ev.Kind != Withdrawn {
+				t.Fatalf("%+v", ev)
+			}
+			if err := c.Move(c.ctx, "c1", "", true, "lead1", "too late"); !errors.Is(err, ErrUnknownCall) {
+				t.Fatal(err)
+			}
+			if why != "" {
+				p.Leave(why)
+			} else {
+				var err error
+				for err == nil {
+					_, err = p.Next(c.ctx) // ends after 5 s
+				}
+				if !errors.Is(err, ErrPlaceOver) {
+					t.Fatal(err)
+				}
+			}
+			q := c.queue()
+			if f := q.Today; f.N != want.N || f.B != want.B || f.F != want.F || f.V != want.V || q.Waiting != 0 || q.Available != 1 {
+				t.Fatalf("%q: %+v", why, q)
+			}
+			if c.agent("ann").Missed != 0 {
+				t.Fatal("the hang-up counted as a miss")
+			}
+		})
+	}
 }

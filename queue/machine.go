@@ -91,7 +91,7 @@ type EntryState string
 
 // States of an entry. Only ended is final, and exactly then there is an outcome.
 const (
-	EntryParked  EntryState = "parked"  // rebuilt after a restart; keeps its place, gets no offer until adopted
+	EntryParked  EntryState = "parked"  // keeps its place, gets no offer: rebuilt after a restart and not yet adopted, or leaving
 	EntryWaiting EntryState = "waiting" // may be offered
 	EntryOffered EntryState = "offered" // an offer is live
 	EntryEnded   EntryState = "ended"   // has an outcome

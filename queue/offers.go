@@ -179,8 +179,7 @@ func (s *state) failOffer(o *offer, why FailReason) {
 	}
 	if c != nil {
 		if why == CallerLeft {
-			s.strike(c, OutAbandoned, string(LeftAbandoned))
-			s.dead = append(s.dead, c)
+			s.depart(c)
 		} else {
 			s.giveBack(c)
 		}

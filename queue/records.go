@@ -153,6 +153,7 @@ type caller struct {
 	lang     string
 	tag      string
 	maxUntil instant // noInstant: no limit
+	leaving  bool    // left during an offer; parked until Leave says how
 	overdue  bool    // max_wait passed during an offer
 	prefer   *agent
 	preferTo instant

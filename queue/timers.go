@@ -9,6 +9,7 @@ const (
 	tWork      timerKind = iota // agent: the rest after a miss, or wrap-up, is over
 	tGrace                      // agent: without connection for too long
 	tWait                       // caller: max_wait
+	tLeft                       // caller: left during an offer and never said how
 	tAdopt                      // caller: nobody adopted the place
 	tOffer                      // offer: deadline of its stage
 	tPositions                  // positions are to be told
@@ -118,7 +119,7 @@ func (s *state) staleTimer(t *timer) bool {
 		return t.epoch != t.a.workEpoch
 	case tGrace:
 		return t.epoch != t.a.graceEpoch
-	case tWait, tAdopt:
+	case tWait, tLeft, tAdopt:
 		return t.epoch != t.c.epoch
 	case tOffer:
 		return t.epoch != t.o.epoch
@@ -143,6 +144,8 @@ func (s *state) fire() {
 			s.graceOver(t.a)
 		case tWait:
 			s.waitOver(t.c)
+		case tLeft:
+			s.endCaller(t.c, OutAbandoned, string(LeftAbandoned), "", "")
 		case tAdopt:
 			s.endCaller(t.c, OutFlowed, "fault", Removed, "")
 		case tOffer:

@@ -197,7 +197,7 @@ const (
 	Rejected    FailReason = "rejected"    // the agent declined: a miss
 	Unreachable FailReason = "unreachable" // the phone could not be rung: a miss
 	NoMedia     FailReason = "no_media"    // answered without sound: the agent goes to error
-	CallerLeft  FailReason = "caller_left" // not the agent's doing
+	CallerLeft  FailReason = "caller_left" // not the agent's doing; Place.Leave says how (abandoned if it does not within 5 s)
 	AgentLost   FailReason = "agent_lost"  // set by the engine: heartbeat lost
 	Expired     FailReason = "expired"     // set by the engine: nobody said how it ended
 	Cancelled   FailReason = "cancelled"   // set by the engine: call moved, agent or queue removed
