@@ -30,7 +30,7 @@ export function App() {
 function Gate() {
   const client = useQueryClient();
   const me = useQuery(meQuery);
-  const router = useMemo(makeRouter, []);
+  const router = useMemo(() => makeRouter(), []);
   const [ended, setEnded] = useState(false);
 
   useEffect(() => {
