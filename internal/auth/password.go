@@ -23,8 +23,8 @@ func NewPassword() string {
 	return t[:5] + "-" + t[5:10] + "-" + t[10:15] + "-" + t[15:]
 }
 
-// checkPassword holds a chosen password against the rules.
-func checkPassword(login, password string) error {
+// CheckPassword holds a chosen password against the rules.
+func CheckPassword(login, password string) error {
 	switch {
 	case utf8.RuneCountInString(password) < minPassword:
 		return &Invalid{Field: "password", Message: fmt.Sprintf("needs at least %d characters", minPassword)}

@@ -312,7 +312,7 @@ func (s *Service) ListUsers(ctx context.Context, after string, limit int) ([]Use
 func (s *Service) SetPassword(ctx context.Context, by *Identity, login, password string) (string, error) {
 	if password == "" {
 		password = NewPassword()
-	} else if err := checkPassword(login, password); err != nil {
+	} else if err := CheckPassword(login, password); err != nil {
 		return "", err
 	}
 	hash, err := s.hash(ctx, password)
@@ -324,7 +324,7 @@ func (s *Service) SetPassword(ctx context.Context, by *Identity, login, password
 
 // ChangePassword sets one's own password after checking the old one. Other sessions end, this one stays.
 func (s *Service) ChangePassword(ctx context.Context, id *Identity, old, password string) error {
-	if err := checkPassword(id.Login, password); err != nil {
+	if err := CheckPassword(id.Login, password); err != nil {
 		return err
 	}
 	if err := s.admit(ctx, id.Login, "change "+id.IP); err != nil { // a stolen session must not become a guessing machine
