@@ -166,7 +166,10 @@ function write(path, method, body, res) {
   if (sub === 'sip-password')
     return json(res, 200, { user: id, password: 'qX7-pLm2-Vt9s', realm: 'hotline' });
   if (kind === 'tokens' && method === 'POST')
-    return json(res, 201, { ...fx.tokens[0], name: body.name, token: 'hl_3f9c2b7d1e84a6500c9d7be2' });
+    return json(res, 201, {
+      token: { ...fx.tokens[0], name: body.name },
+      secret: 'hl_3f9c2b7d1e84a6500c9d7be2',
+    });
   if (kind === 'tickets' && id) {
     const t = fx.tickets.find((x) => x.number === id) ?? fx.tickets[0];
     return json(res, 200, {

@@ -98,7 +98,7 @@ export function TokensPage() {
           <Form
             onDone={(x) => {
               setCreating(false);
-              setSecret(x.token ?? x.secret ?? '');
+              setSecret(x.secret);
               void refresh();
             }}
           />
@@ -144,14 +144,18 @@ export function TokensPage() {
   );
 }
 
-function Form({ onDone }: { onDone: (x: ApiToken) => void }) {
+function Form({ onDone }: { onDone: (x: { token: ApiToken; secret: string }) => void }) {
   const { t } = useTranslation();
   const users = useQuery(usersQuery);
   const [key] = useState(newKey);
   const [f, setF] = useState({ name: '', login: null as string | null, scopes: ['tickets:read'] });
   const save = useMutation({
     mutationFn: () =>
-      post<ApiToken>('/tokens', { name: f.name.trim(), login: f.login, scopes: f.scopes }, key),
+      post<{ token: ApiToken; secret: string }>(
+        '/tokens',
+        { name: f.name.trim(), login: f.login, scopes: f.scopes },
+        key,
+      ),
     onSuccess: onDone,
     onError: (err) => {
       if (Object.keys(fieldErrors(err)).length === 0) toastError(err);

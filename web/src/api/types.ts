@@ -115,12 +115,12 @@ export interface TicketPatch {
   severity?: number;
   client_priority?: number;
   kind?: TicketKind;
-  contact_id?: number;
-  org_id?: number;
+  contact_id?: number | null;
+  org_id?: number | null;
   /** Name or id. */
   team?: string;
-  /** Login; empty: nobody. */
-  assignee?: string;
+  /** Login; null: nobody. */
+  assignee?: string | null;
 }
 
 /** A change of a ticket, by a person or a rule. */
@@ -402,9 +402,6 @@ export interface ApiToken {
   created_at: string;
   last_used_at?: string | null;
   expires_at?: string | null;
-  /** Present once, in the answer to the creation. */
-  token?: string;
-  secret?: string;
 }
 
 // ---- live figures, the same over HTTP and the socket

@@ -13,7 +13,7 @@ import { useCore, usePhone } from '~/app/context';
 import { ago, span } from '~/lib/format';
 import { canDial } from '~/phone/state';
 import { Empty, ErrorState, Loading, Phone, When } from '~/ui/bits';
-import { toastError, toastUndo } from '~/ui/toast';
+import { toast, toastError } from '~/ui/toast';
 import css from './desk.module.css';
 import { LinkDialog } from './LinkDialog';
 
@@ -55,7 +55,7 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
     );
   const close = (state: 'done' | 'cancelled') =>
     set(state)
-      .then(() => toastUndo(t(`callback.${state}`), () => set('waiting')))
+      .then(() => toast(t(`callback.${state}`)))
       .catch(toastError);
   return (
     <div className={css.row} data-on={(open && item.ticket?.number === open) || undefined}>

@@ -27,7 +27,16 @@ const COLORS = {
 };
 
 export function Player({ recording, agents }: { recording: Recording; agents: string }) {
-  const peaks = useQuery(peaksQuery(recording.id));
+  const { t } = useTranslation();
+  const playable = !recording.state || recording.state === 'ready';
+  const peaks = useQuery({ ...peaksQuery(recording.id), enabled: playable });
+  if (!playable) {
+    return (
+      <p className="dim" style={{ margin: 0, fontSize: 13 }}>
+        {t(`player.state.${recording.state}`, { defaultValue: t('player.failed') })}
+      </p>
+    );
+  }
   if (peaks.isPending) return <Loading />;
   if (peaks.isError) return <ErrorState error={peaks.error} retry={() => void peaks.refetch()} />;
   return <Wave recording={recording} peaks={peaks.data} agents={agents} />;

@@ -178,7 +178,7 @@ function NoContact({ ticket }: { ticket: Ticket }) {
       <ContactForm
         opened={open}
         onClose={() => setOpen(false)}
-        onSaved={(c) => void edit.change({ contact_id: c.id }, { contact_id: 0 }, t('contact.attached'))}
+        onSaved={(c) => void edit.change({ contact_id: c.id }, { contact_id: null }, t('contact.attached'))}
       />
     </section>
   );

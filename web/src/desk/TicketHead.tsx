@@ -177,9 +177,14 @@ function AssigneeMenu({ ticket: x }: { ticket: Ticket }) {
   const edit = useTicketEdit(x);
   const [login, setLogin] = useState('');
   const set = (next: string) =>
-    void edit.change({ assignee: next }, { assignee: x.assignee?.login ?? '' }, t('ticket.assigneeChanged'), {
-      assignee: next ? { login: next, name: next === me.login ? me.name : next } : null,
-    });
+    void edit.change(
+      { assignee: next || null },
+      { assignee: x.assignee?.login ?? null },
+      t('ticket.assigneeChanged'),
+      {
+        assignee: next ? { login: next, name: next === me.login ? me.name : next } : null,
+      },
+    );
   return (
     <Menu width={260} closeOnItemClick>
       <Menu.Target>
