@@ -54,3 +54,39 @@ func nearest(table *[256]int16, v int16) (best byte) {
 	}
 	return best
 }
+
+func silence(law int) byte {
+	if law == ptMu {
+		return silenceMu
+	}
+	return silenceA
+}
+
+func appendSilence(b []byte, law, n int) []byte {
+	for range n {
+		b = append(b, silence(law))
+	}
+	return b
+}
+
+// appendPeaks adds the greatest amplitude of each 20 ms, per channel.
+func appendPeaks(out, plain []byte, law, channels int) []byte {
+	table := &linearA
+	if law == ptMu {
+		table = &linearMu
+	}
+	step := rate / peaksPerSecond * channels
+	for len(plain) > 0 {
+		n := min(step, len(plain))
+		for ch := range channels {
+			top := 0
+			for i := ch; i < n; i += channels {
+				v := int(table[plain[i]])
+				top = max(top, v, -v)
+			}
+			out = append(out, byte(min(255, top>>7)))
+		}
+		plain = plain[n:]
+	}
+	return out
+}

@@ -4,283 +4,263 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash"
 	"os"
 	"sync"
 	"time"
 )
 
 const (
-	// slack is how far one channel may be behind before its second is written without it.
-	slack = rate / 4
-	// peaksPerSecond of the waveform, per channel.
-	peaksPerSecond = 50
+	// slack is how far a channel may be behind the other before a frame is written without it. A tap places what it
+	// hears within half a second before and a tenth after the wall clock, so nothing comes later than that.
+	slack = rate * 3 / 4
+	// ahead is how many frames may be under way: a whole one and the slack.
+	ahead = (frameSamples + slack + frameSamples - 1) / frameSamples
+	// maxGap of silence; a greater step, or one back of maxBack, is the room's clock that was set.
+	maxGap  = 600 * rate
+	maxBack = 2 * rate
+	// maxPending frames may wait for the disk, 10 s. Then the disk does not keep up: the recording ends, the call goes on.
+	maxPending = 10 * rate / frameSamples
+	// closeLimit is how long Close waits for the disk.
+	closeLimit = 5 * time.Second
+)
+
+var (
+	errStopped = errors.New("recordings are stopped")
+	errDisk    = errors.New("the disk does not answer")
+	errSlow    = errors.New("the disk does not keep up")
 )
 
 // Recorder is one recording in the making. It is a tap of the sound: Frame may be called from several goroutines of the
-// media path at once and never waits for the disk. Close it.
+// media path and never waits for the disk. Close it.
 type Recorder struct {
 	s    *Service
 	h    header
-	path string // without ending
 	on   func(error)
+	done chan struct{} // closed when the file is closed and the indexer knows
 
-	mu      sync.Mutex // guards what follows
-	window  []byte     // interleaved sound from base on
-	base    int64      // first sample in window; a multiple of rate
-	head    [2]int64   // per channel: sample after the last one heard
-	paused  bool
-	pauses  [][2]int // closed ones, ms
-	pauseAt int
-	closed  bool
-	failure error // why writing stopped
+	mu      sync.Mutex     // guards what follows; held for microseconds only
+	ring    [ahead]*[]byte // sound from base on, interleaved; nil: nothing but silence
+	base    int64          // first sample of ring[0]; a multiple of frameSamples
+	heard   [2]int64       // per channel: the sample after the last one heard
+	shift   int64          // added to positions: the room's clock was set
+	pending []order        // handed to the writer; at most maxPending
+	spare   []order        // the writer's half of the pair
+	queued  bool           // the writer has been told
+	ended   bool           // nothing follows
+	failure error          // why nothing is written any more
+	pause   pauses
 
-	// Owned by the writer goroutine.
+	// Owned by the writer until the file is closed, then by the goroutine that closes it.
 	f      *os.File
-	seal   seal
-	number int64
+	seal   *seal
+	sum    hash.Hash // of what is in the file
+	number int64     // of the next frame
+	bytes  int64     // in the file
+	length int64     // samples in the file
+	torn   bool      // a half written frame could not be taken back
 	peaks  []byte
-	bytes  int64
+}
+
+// order is work for the writer: one frame of sound, or a number of silent ones.
+type order struct {
+	sound   *[]byte // nil: silence
+	frames  int
+	samples int // of each frame
 }
 
 // ID names the recording for ever; recording.key.
 func (r *Recorder) ID() string { return r.h.Key }
 
-func (r *Recorder) silence() byte {
-	if r.h.Law == ptMu {
-		return silenceMu
-	}
-	return silenceA
-}
-
-// Frame takes up to 20 ms of one channel: 0 the customer, 1 the agent's side. Others (supervisors) are not in the file a
-// customer may get. pos counts 8 kHz samples since the tap was added; what never comes is silence.
+// Frame takes up to half a second of one channel: 0 the customer, 1 the agent's side. Others are not stored (doc.go).
+// pos counts 8 kHz samples since the tap was added; what never comes is silence, what comes too late is dropped.
 func (r *Recorder) Frame(ch int, payloadType uint8, pos int64, payload []byte) {
-	if ch < 0 || ch >= r.h.Channels || pos < 0 {
+	if ch < 0 || ch >= r.h.Channels || pos < 0 || len(payload) == 0 || len(payload) > frameSamples {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || r.failure != nil || pos+int64(len(payload)) <= r.base {
+	if r.ended || r.failure != nil {
 		return
 	}
+	pos = r.place(pos)
 	end := pos + int64(len(payload))
-	r.grow(end)
-	if !r.paused {
-		r.put(ch, payloadType, pos, payload)
+	for end >= r.base+frameSamples+slack { // the other channel has had its time
+		r.release(frameSamples)
 	}
-	r.head[ch] = max(r.head[ch], end)
-	r.flush(false)
-}
-
-// grow makes the window reach sample end, with silence.
-func (r *Recorder) grow(end int64) {
-	for want := int(end-r.base) * r.h.Channels; len(r.window) < want; {
-		r.window = append(r.window, r.silence())
-	}
-}
-
-func (r *Recorder) put(ch int, pt uint8, pos int64, payload []byte) {
-	var table *[256]byte
-	switch {
-	case int(pt) == r.h.Law:
-	case r.h.Law == ptA:
-		table = &muToA
-	default:
-		table = &aToMu
-	}
-	for i, b := range payload {
-		at := pos + int64(i) - r.base
-		if at < 0 {
-			continue
-		}
-		if table != nil {
-			b = table[b]
-		}
-		r.window[int(at)*r.h.Channels+ch] = b
-	}
-}
-
-// flush hands whole seconds to the writer: those that every channel has passed, or one has passed by slack. With all,
-// the rest too.
-func (r *Recorder) flush(all bool) {
-	second := rate * r.h.Channels
-	for {
-		last := max(r.head[0], r.head[1])
-		first := last
-		for ch := range r.h.Channels {
-			first = min(first, r.head[ch])
-		}
-		full := r.base + rate
-		if !(first >= full || last >= full+slack) {
-			break
-		}
-		r.hand(r.window[:second])
-		r.window = append(r.window[:0:0], r.window[second:]...)
-		r.base += rate
-	}
-	if all && len(r.window) > 0 {
-		for len(r.window) > 0 {
-			n := min(len(r.window), second)
-			r.hand(r.window[:n])
-			r.window = r.window[n:]
-		}
-	}
-}
-
-// hand gives one second to the writer. A writer that is far behind means a disk that does not keep up: the recording
-// ends there, the call goes on.
-func (r *Recorder) hand(plain []byte) {
 	if r.failure != nil {
 		return
 	}
-	select {
-	case r.s.writes <- write{r: r, plain: append([]byte(nil), plain...)}:
+	if from := max(r.base, r.pause.open(r.newest(), pos)); from < end {
+		skip := max(0, from-pos)
+		r.put(ch, int(payloadType), pos+skip, payload[skip:])
+	}
+	r.heard[ch] = max(r.heard[ch], end)
+	for r.everybody() >= r.base+frameSamples {
+		r.release(frameSamples)
+	}
+}
+
+// newest is the length so far.
+func (r *Recorder) newest() int64 { return max(r.heard[0], r.heard[1]) }
+
+// everybody is the sample up to which every channel was heard.
+func (r *Recorder) everybody() int64 {
+	if r.h.Channels == 1 {
+		return r.heard[0]
+	}
+	return min(r.heard[0], r.heard[1])
+}
+
+// place gives a position in the file. Positions follow the wall clock closely, so that a great step means that the clock
+// was set: the file goes on where it was.
+func (r *Recorder) place(pos int64) int64 {
+	pos += r.shift
+	newest := r.newest()
+	if pos > newest+maxGap || pos < newest-maxBack {
+		r.shift += newest - pos
+		pos = newest
+	}
+	return pos
+}
+
+// put copies sound into the ring, which reaches that far.
+func (r *Recorder) put(ch, law int, pos int64, payload []byte) {
+	for len(payload) > 0 {
+		slot, at := (pos-r.base)/frameSamples, int(pos%frameSamples)
+		n := min(len(payload), frameSamples-at)
+		if r.ring[slot] == nil {
+			r.ring[slot] = r.s.blocks.get(r.h)
+		}
+		r.copy((*r.ring[slot])[at*r.h.Channels+ch:], law, payload[:n])
+		pos, payload = pos+int64(n), payload[n:]
+	}
+}
+
+func (r *Recorder) copy(dst []byte, law int, src []byte) {
+	step := r.h.Channels
+	if law == r.h.Law {
+		for i, b := range src {
+			dst[i*step] = b
+		}
+		return
+	}
+	table := &muToA
+	if r.h.Law == ptMu {
+		table = &aToMu
+	}
+	for i, b := range src {
+		dst[i*step] = table[b]
+	}
+}
+
+// release gives the first frame of the ring, or its first samples, to the writer.
+func (r *Recorder) release(samples int) {
+	o := order{sound: r.ring[0], frames: 1, samples: samples}
+	copy(r.ring[:], r.ring[1:])
+	r.ring[ahead-1] = nil
+	r.base += frameSamples
+	if r.failure != nil {
+		r.s.blocks.put(o.sound)
+		return
+	}
+	last := len(r.pending) - 1
+	switch {
+	case last >= 0 && o.sound == nil && r.pending[last].sound == nil && r.pending[last].samples == samples:
+		r.pending[last].frames++ // a long silence is one order
+	case len(r.pending) >= maxPending:
+		r.s.blocks.put(o.sound)
+		r.fail(errSlow)
 	default:
-		r.fail(errors.New("the disk does not keep up"))
+		r.pending = append(r.pending, o)
+	}
+	r.tell()
+}
+
+// tell wakes the writer.
+func (r *Recorder) tell() {
+	if !r.queued {
+		r.queued = true
+		r.s.enqueue(r)
 	}
 }
 
 // fail ends the recording and tells whoever started it, once. Caller holds mu.
 func (r *Recorder) fail(err error) {
-	if r.failure == nil {
-		r.failure = err
-		r.s.m.failed.Inc()
-		if r.on != nil {
-			go r.on(err) // the callee may take its time; it must not block the sound
-		}
-	}
-}
-
-// Pause writes silence from now on: card numbers and the like never reach the disk.
-func (r *Recorder) Pause(string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.paused && !r.closed {
-		r.paused, r.pauseAt = true, ms(max(r.head[0], r.head[1]))
-	}
-}
-
-// Resume records again.
-func (r *Recorder) Resume() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.endPause()
-}
-
-func (r *Recorder) endPause() {
-	if r.paused {
-		r.paused = false
-		r.pauses = append(r.pauses, [2]int{r.pauseAt, ms(max(r.head[0], r.head[1]))})
-	}
-}
-
-func ms(samples int64) int { return int(samples * 1000 / rate) }
-
-// Close writes the rest and waits until the file is whole; the row follows by itself. The error says why the file is
-// shorter than the talk; it is valid all the same. Closing again gives the same error.
-func (r *Recorder) Close(ctx context.Context) error {
-	r.mu.Lock()
-	if !r.closed {
-		r.flush(true)
-		r.endPause()
-		r.closed = true
-		done := make(chan struct{})
-		r.mu.Unlock()
-		select {
-		case r.s.writes <- write{r: r, done: done}:
-		case <-r.s.stopped:
-			return errors.New("recordings are stopped")
-		case <-ctx.Done():
-			return fmt.Errorf("close recording: %w", context.Cause(ctx))
-		}
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return fmt.Errorf("close recording: %w", context.Cause(ctx))
-		}
-		r.mu.Lock()
-	}
-	defer r.mu.Unlock()
-	return r.failure
-}
-
-// write is one order to the writer goroutine: a second of sound, or with done the end of the file.
-type write struct {
-	r     *Recorder
-	plain []byte
-	done  chan struct{}
-}
-
-// write carries it out.
-func (w write) do() {
-	r := w.r
-	if w.done != nil {
-		r.finish()
-		close(w.done)
-		return
-	}
-	r.mu.Lock()
-	dead := r.failure != nil
-	r.mu.Unlock()
-	if dead {
-		return
-	}
-	start := time.Now()
-	sealed := r.seal.frame(nil, r.number, w.plain)
-	n, err := r.f.Write(sealed)
-	if err != nil {
-		_ = r.f.Truncate(r.bytes) // take the torn frame back: the file stays valid
-		_, _ = r.f.Seek(r.bytes, 0)
-		r.mu.Lock()
-		r.fail(fmt.Errorf("write recording: %w", err))
-		r.mu.Unlock()
-		return
-	}
-	r.bytes += int64(n)
-	r.number++
-	r.peaks = appendPeaks(r.peaks, w.plain, r.h.Law, r.h.Channels)
-	r.s.m.written.Add(float64(n))
-	r.s.m.latency.Observe(time.Since(start).Seconds())
-}
-
-// finish syncs and closes the file and hands it to the indexer.
-func (r *Recorder) finish() {
-	err := errors.Join(r.f.Sync(), r.f.Close())
-	if err == nil {
-		err = os.Rename(r.path+".part", r.path+".done")
-	}
-	r.mu.Lock()
-	if err != nil {
-		r.fail(fmt.Errorf("close recording: %w", err))
-	}
-	text := ""
 	if r.failure != nil {
-		text = r.failure.Error()
+		return
 	}
-	e := entry{h: r.h, path: r.path, peaks: r.peaks, pauses: r.pauses, failure: text, closed: true}
-	r.mu.Unlock()
-	r.s.m.live.Dec()
-	r.s.index(e)
+	r.failure = err
+	r.s.m.failed.Inc()
+	for i := range r.ring {
+		r.s.blocks.put(r.ring[i])
+		r.ring[i] = nil
+	}
+	if on := r.on; on != nil {
+		r.s.begin(func() { on(err) }) // while the service stops nobody is told; Close has the error
+	}
 }
 
-// appendPeaks adds the greatest amplitude of each 20 ms, per channel.
-func appendPeaks(out, plain []byte, law, channels int) []byte {
-	table := &linearA
-	if law == ptMu {
-		table = &linearMu
+// Pause writes silence from now on: card numbers and the like never reach the disk. The reason goes to the log.
+func (r *Recorder) Pause(reason string) {
+	if r.turn(func() bool { return r.pause.begin(r.newest()) }, "paused") {
+		r.s.cfg.Log.Info("recording paused", "recording", r.h.Key, "call", r.h.Call, "reason", reason)
 	}
-	step := rate / peaksPerSecond * channels
-	for len(plain) > 0 {
-		n := min(step, len(plain))
-		for ch := range channels {
-			top := 0
-			for i := ch; i < n; i += channels {
-				v := int(table[plain[i]])
-				top = max(top, v, -v)
-			}
-			out = append(out, byte(min(255, top>>7)))
-		}
-		plain = plain[n:]
+}
+
+// Resume records again, 0.75 s after the first sound that comes now: what was said in the pause may be under way still.
+func (r *Recorder) Resume() {
+	if r.turn(r.pause.end, "recording") {
+		r.s.cfg.Log.Info("recording resumed", "recording", r.h.Key, "call", r.h.Call)
 	}
-	return out
+}
+
+// turn changes the pause, and the row when that changed anything.
+func (r *Recorder) turn(change func() bool, state string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended || !change() {
+		return false
+	}
+	r.s.index(r.note(state))
+	return true
+}
+
+// note is the row of a recording in the making.
+func (r *Recorder) note(state string) entry {
+	return entry{h: r.h, state: state, pauses: r.pause.list(r.newest())}
+}
+
+// Close writes the rest and waits, 5 s at most, until the file is whole on the disk; the row follows by itself. The error
+// says why the file is shorter than the talk, and is the one that OnFailure had; the file is valid all the same. Closing
+// again gives the same error. A file that the disk keeps us waiting for is closed later by itself.
+func (r *Recorder) Close(ctx context.Context) error {
+	r.end(nil)
+	ctx, stop := context.WithTimeoutCause(ctx, closeLimit, errDisk)
+	defer stop()
+	select {
+	case <-r.done:
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.failure
+	case <-ctx.Done():
+		return fmt.Errorf("close recording: %w", context.Cause(ctx))
+	}
+}
+
+// end hands over the rest of the sound; nothing follows. why is set when the talk has not ended.
+func (r *Recorder) end(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		return
+	}
+	for r.failure == nil && r.newest() > r.base {
+		r.release(int(min(frameSamples, r.newest()-r.base)))
+	}
+	if r.failure == nil {
+		r.failure = why
+	}
+	r.ended = true
+	r.tell()
 }

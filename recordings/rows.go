@@ -2,221 +2,41 @@ package recordings
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// entry is what the indexer has to bring into a row.
-type entry struct {
-	h       header
-	path    string // without ending
-	peaks   []byte
-	pauses  [][2]int
-	failure string
-	closed  bool
-}
-
-// indexRetry is the pause between tries: the call's row comes within a second, a database may be away for minutes.
-const indexRetry = 300 * time.Millisecond
-
-func (s *Service) index(e entry) {
-	s.mu.Lock()
-	s.todo = append(s.todo, e)
-	s.m.pending.Set(float64(len(s.todo)))
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-}
-
-// indexer writes rows until Close; what is left then is found again as files by the next start.
-func (s *Service) indexer() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	go func() { // ends with the indexer: both end by stopped
-		select {
-		case <-s.stopped:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	tick := time.NewTicker(indexRetry)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.stopped:
-			last, stop := context.WithTimeout(context.Background(), 2*time.Second)
-			s.indexAll(last)
-			stop()
-			return
-		case <-s.wake:
-		case <-tick.C:
-		}
-		s.indexAll(ctx)
-	}
-}
-
-func (s *Service) indexAll(ctx context.Context) {
-	s.mu.Lock()
-	todo := s.todo
-	s.todo = nil
-	s.mu.Unlock()
-	var later []entry
-	for i, e := range todo {
-		ok, err := s.writeRow(ctx, e)
-		if err != nil {
-			if ctx.Err() == nil {
-				s.cfg.Log.Warn("rows of recordings wait for the database", "recordings", len(todo)-i, "cause", err)
-			}
-			later = append(later, todo[i:]...)
-			break
-		}
-		if !ok {
-			later = append(later, e)
-		}
-	}
-	s.mu.Lock()
-	s.todo = append(later, s.todo...)
-	s.m.pending.Set(float64(len(s.todo)))
-	s.mu.Unlock()
-}
-
-// writeRow writes or completes the row; false: the call has no row yet.
-func (s *Service) writeRow(ctx context.Context, e entry) (ok bool, err error) {
-	state, size, duration := "recording", int64(0), 0
-	var sum, peaks []byte
-	if e.closed {
-		state, peaks = "ready", e.peaks
-		if size, duration, sum, err = s.measure(e.path); err != nil {
-			return false, err
-		}
-		if duration == 0 {
-			state = "failed"
-		}
-	}
-	var until any
-	if e.h.Days > 0 {
-		until = e.h.Started.AddDate(0, 0, e.h.Days)
-	}
-	pauses := e.pauses
-	if pauses == nil {
-		pauses = [][2]int{}
-	}
-	codec := "pcma"
-	if e.h.Law == ptMu {
-		codec = "pcmu"
-	}
-	rel, err := filepath.Rel(s.cfg.Dir, e.path)
-	if err != nil {
-		return false, fmt.Errorf("name of a recording: %w", err)
-	}
-	tag, err := s.cfg.Pool.Exec(ctx, `
-INSERT INTO recording (call_id, kind, state, store_key, sha256, codec, channels, size, duration_ms, started_at, paused, delete_after, key, error, peaks)
-SELECT id, @kind, @state, @store, @sum, @codec, @channels, @size, @duration, @started, @paused, @until, @key, @error, @peaks FROM call WHERE call_key = @call
-ON CONFLICT (key) DO UPDATE SET state = excluded.state, sha256 = excluded.sha256, size = excluded.size, duration_ms = excluded.duration_ms,
-  paused = excluded.paused, error = excluded.error, peaks = excluded.peaks WHERE recording.state IN ('recording','paused')`,
-		pgx.NamedArgs{"call": e.h.Call, "kind": e.h.Kind, "state": state, "store": rel, "sum": sum, "codec": codec, "channels": e.h.Channels, "size": size,
-			"duration": duration, "started": e.h.Started, "paused": pauses, "until": until, "key": e.h.Key, "error": null(e.failure), "peaks": peaks})
-	if err != nil {
-		return false, fmt.Errorf("write row of recording %s: %w", e.h.Key, err)
-	}
-	if tag.RowsAffected() == 0 && !e.closed {
-		return s.hasRow(ctx, e.h.Key)
-	}
-	if tag.RowsAffected() == 0 {
-		if there, err := s.hasRow(ctx, e.h.Key); err != nil || !there {
-			return false, err
-		}
-	}
-	if e.closed {
-		if err := os.Rename(e.path+".done", e.path+".hrec"); err != nil && !errors.Is(err, os.ErrNotExist) {
-			s.cfg.Log.Warn("indexed recording keeps its old name", "recording", e.h.Key, "cause", err)
-		}
-	}
-	return true, nil
-}
-
-func (s *Service) hasRow(ctx context.Context, key string) (there bool, err error) {
-	if err = s.cfg.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM recording WHERE key = $1)`, key).Scan(&there); err != nil {
-		err = fmt.Errorf("find recording %s: %w", key, err)
-	}
-	return there, err
-}
-
-// measure reads a closed file's size, duration and hash.
-func (s *Service) measure(path string) (size int64, duration int, sum []byte, err error) {
-	name, err := existing(path)
-	if err != nil {
-		return 0, 0, nil, nil // gone: the row says failed
-	}
-	f, err := openFile(name, s.key)
-	if err != nil {
-		return 0, 0, nil, err
-	}
-	defer f.f.Close()
-	if _, err := f.f.Seek(0, io.SeekStart); err != nil {
-		return 0, 0, nil, fmt.Errorf("measure recording: %w", err)
-	}
-	h := sha256.New()
-	if size, err = io.Copy(h, f.f); err != nil {
-		return 0, 0, nil, fmt.Errorf("measure recording: %w", err)
-	}
-	return size, f.durationMS(), h.Sum(nil), nil
-}
-
-// existing finds the file behind a store key, whatever its state.
-func existing(path string) (string, error) {
-	for _, end := range []string{".hrec", ".done", ".part"} {
-		if _, err := os.Stat(path + end); err == nil {
-			return path + end, nil
-		}
-	}
-	return "", ErrNotFound
-}
-
-func null(s string) any {
-	if s == "" {
-		return nil
-	}
-	return s
-}
-
 // Info is a recording as lists show it.
 type Info struct {
 	ID, CallID int64
 	Kind       string // call, voicemail
-	State      string // recording, ready, failed, deleted
+	State      string // recording, paused, ready, failed, deleted
 	DurationMS int
 	Channels   int
 	StartedAt  *time.Time
-	Bytes      int64 // of the WAV
-	Error      string
-	ModTime    time.Time
+	Bytes      int64     // of the WAV; exact from Open
+	Error      string    // why it is shorter than the talk, or has no sound; empty: it is whole
+	ModTime    time.Time // of the audio; only from Open
 
 	store string
 	law   int
+	size  int64 // of the sealed file
 }
 
-const infoColumns = `id, call_id, kind, state, coalesce(duration_ms, 0), coalesce(channels, 1), started_at, coalesce(error, ''), coalesce(store_key, ''), coalesce(codec, 'pcma')`
+const infoColumns = `id, call_id, kind, state, coalesce(duration_ms, 0), coalesce(channels, 1), started_at, coalesce(error, ''), coalesce(store_key, ''), coalesce(codec, 'pcma'), coalesce(size, 0)`
 
 func scanInfo(row pgx.CollectableRow) (i Info, err error) {
 	var codec string
-	err = row.Scan(&i.ID, &i.CallID, &i.Kind, &i.State, &i.DurationMS, &i.Channels, &i.StartedAt, &i.Error, &i.store, &codec)
+	err = row.Scan(&i.ID, &i.CallID, &i.Kind, &i.State, &i.DurationMS, &i.Channels, &i.StartedAt, &i.Error, &i.store, &codec, &i.size)
+	i.law = ptA
 	if codec == "pcmu" {
 		i.law = ptMu
-	} else {
-		i.law = ptA
 	}
-	data := int64(i.DurationMS) * rate / 1000 * int64(i.Channels)
-	i.Bytes = data + int64(len(wavHead(i.law, i.Channels, data)))
+	i.Bytes = wavSize(i.law, i.Channels, int64(i.DurationMS)*rate/1000*int64(i.Channels))
 	return i, err
 }
 
@@ -249,7 +69,8 @@ func (s *Service) Get(ctx context.Context, id int64) (Info, error) {
 	return i, nil
 }
 
-// Open opens the sound as a WAV (G.711, caller left, agent right). A recording in the making can be heard up to now.
+// Open opens the sound as a WAV (G.711, caller left, agent right). A recording in the making can be heard up to now. What
+// is damaged in the file is silence, and told in the log. The reader belongs to one goroutine, which closes it.
 func (s *Service) Open(ctx context.Context, id int64) (io.ReadSeekCloser, Info, error) {
 	i, err := s.Get(ctx, id)
 	if err != nil {
@@ -258,21 +79,35 @@ func (s *Service) Open(ctx context.Context, id int64) (io.ReadSeekCloser, Info, 
 	if i.store == "" || i.State == "deleted" {
 		return nil, i, ErrNotFound
 	}
-	path, err := existing(filepath.Join(s.cfg.Dir, filepath.FromSlash(i.store)))
+	raw, err := s.dir.find(i.store)
 	if err != nil {
 		return nil, i, err
 	}
-	f, err := openFile(path, s.key)
+	f, err := readFile(raw, s.keys.open)
 	if err != nil {
-		return nil, i, err
+		return nil, i, errors.Join(fmt.Errorf("open recording %d: %w", id, err), raw.Close())
 	}
-	if info, err := f.f.Stat(); err == nil {
-		i.ModTime = info.ModTime()
+	info, err := raw.Stat()
+	if err != nil {
+		return nil, i, errors.Join(fmt.Errorf("open recording %d: %w", id, err), raw.Close())
 	}
-	w := newWAV(f)
-	i.Bytes, i.DurationMS = w.size(), f.durationMS()
+	if i.State == "ready" && f.sealedLen() != i.size {
+		s.damaged(id, fmt.Errorf("%d bytes instead of %d", f.sealedLen(), i.size))
+	}
+	w := newWAV(f, func(err error) { s.damaged(id, err) })
+	i.Bytes, i.DurationMS, i.ModTime = w.size(), ms(f.samples()), info.ModTime()
 	return w, i, nil
 }
+
+func (s *Service) damaged(id int64, err error) {
+	s.m.unreadable.Inc()
+	s.cfg.Log.Error("recording is damaged", "recording_id", id, "cause", err)
+}
+
+const (
+	peaksPerSecond = 50        // in the row, per channel
+	maxPeaks       = 50 * 1200 // of an answer, per channel; longer ones get coarser
+)
 
 // Peaks is a waveform: per channel the greatest amplitude, 0..1, of each slice of time.
 type Peaks struct {
@@ -280,7 +115,8 @@ type Peaks struct {
 	Data                [][]float32
 }
 
-// Peaks reads the waveform of a closed recording; empty while it is being made.
+// Peaks reads the waveform of a closed recording; empty while it is being made. Above 20 minutes there are fewer slices a
+// second, but at least one.
 func (s *Service) Peaks(ctx context.Context, id int64) (Peaks, error) {
 	var raw []byte
 	p := Peaks{PerSecond: peaksPerSecond}
@@ -291,11 +127,23 @@ func (s *Service) Peaks(ctx context.Context, id int64) (Peaks, error) {
 	if err != nil {
 		return p, fmt.Errorf("read waveform: %w", err)
 	}
+	slices := len(raw) / p.Channels
+	join := 1
+	for _, j := range []int{2, 5, 10, 25, 50} {
+		if slices/join > maxPeaks {
+			join = j
+		}
+	}
+	p.PerSecond /= join
 	p.Data = make([][]float32, p.Channels)
 	for ch := range p.Channels {
-		p.Data[ch] = make([]float32, 0, len(raw)/p.Channels)
-		for i := ch; i < len(raw); i += p.Channels {
-			p.Data[ch] = append(p.Data[ch], float32(raw[i])/255)
+		p.Data[ch] = make([]float32, 0, slices/join+1)
+		for from := 0; from < slices; from += join {
+			var top byte
+			for i := from; i < min(from+join, slices); i++ {
+				top = max(top, raw[i*p.Channels+ch])
+			}
+			p.Data[ch] = append(p.Data[ch], float32(top)/255)
 		}
 	}
 	return p, nil
@@ -323,37 +171,10 @@ func (s *Service) AccessLog(ctx context.Context, id int64) ([]Access, error) {
 
 // LogAccess writes down that somebody hears a recording, before the first byte goes out. ip may be empty.
 func (s *Service) LogAccess(ctx context.Context, id, agentID int64, action, ip string) error {
-	_, err := s.cfg.Pool.Exec(ctx, `INSERT INTO recording_access (recording_id, agent_id, at, action, ip) VALUES ($1, nullif($2, 0), $3, $4, nullif($5, '')::inet)`,
+	_, err := s.cfg.Pool.Exec(ctx, `INSERT INTO recording_access (recording_id, agent_id, at, action, ip) VALUES ($1, nullif($2::bigint, 0), $3, $4, nullif($5, '')::inet)`,
 		id, agentID, s.cfg.Now(), action, ip)
 	if err != nil {
 		return fmt.Errorf("log a hearing: %w", err)
 	}
 	return nil
-}
-
-// Expire deletes recordings whose time is over, file first, in batches. Legal hold keeps them.
-func (s *Service) Expire(ctx context.Context) error {
-	for {
-		rows, err := s.cfg.Pool.Query(ctx, `SELECT `+infoColumns+` FROM recording WHERE delete_after < $1 AND NOT legal_hold AND state IN ('ready','failed') ORDER BY id LIMIT 100`, s.cfg.Now())
-		if err != nil {
-			return fmt.Errorf("find old recordings: %w", err)
-		}
-		list, err := pgx.CollectRows(rows, scanInfo)
-		if err != nil {
-			return fmt.Errorf("find old recordings: %w", err)
-		}
-		for _, i := range list {
-			if path, err := existing(filepath.Join(s.cfg.Dir, filepath.FromSlash(i.store))); err == nil {
-				if err := os.Remove(path); err != nil {
-					return fmt.Errorf("delete old recording: %w", err)
-				}
-			}
-			if _, err := s.cfg.Pool.Exec(ctx, `UPDATE recording SET state = 'deleted', deleted_at = $2, peaks = NULL WHERE id = $1`, i.ID, s.cfg.Now()); err != nil {
-				return fmt.Errorf("mark old recording deleted: %w", err)
-			}
-		}
-		if len(list) < 100 {
-			return nil
-		}
-	}
 }

@@ -2,17 +2,14 @@ package recordings
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
-	"filippo.io/age"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -28,15 +25,20 @@ const (
 // ErrNotFound says that there is no such recording, or that its audio is gone.
 var ErrNotFound = errors.New("no such recording")
 
+// startLimit is how long Start waits for the disk: the talk must not wait longer for its recording.
+const startLimit = 2 * time.Second
+
 // Config is what a Service needs.
 type Config struct {
 	Dir           string // of the sealed files; made if absent
-	KeyFile       string // key that opens them; made if absent
+	KeyFile       string // keys that open them, the first one seals; made if absent. Only the owner and a group may read it
 	Pool          *pgxpool.Pool
 	RetentionDays int                   // for queues without a setting; 0: for ever
 	Now           func() time.Time      // nil: time.Now
 	Log           *slog.Logger          // nil: discarded
 	Registerer    prometheus.Registerer // nil: no metrics
+
+	patience patience // zero: the usual
 }
 
 // Start asks for a recording.
@@ -48,44 +50,34 @@ type Start struct {
 	OnFailure     func(error) // told once, from a goroutine of its own, when the disk fails; nil: nobody
 }
 
-// Service makes and serves recordings. Two goroutines: the writer owns the files in the making, the indexer the rows.
+// Service makes and serves recordings. The writer goroutine owns the files in the making, the indexer the rows.
 type Service struct {
-	cfg     Config
-	key     *age.X25519Identity
-	m       metrics
-	writes  chan write    // size 1024, about 16 s of 60 talks; full: the recording that finds it so ends
-	stopped chan struct{} // closed when Close begins
-	once    sync.Once
-	done    sync.WaitGroup
+	cfg  Config
+	dir  files
+	keys keys
+	m    metrics
 
-	mu   sync.Mutex // guards todo
-	todo []entry    // rows to write; kept while the database is away
-	wake chan struct{}
+	blocks blocks
+	quiet  map[int][]byte // silence of each law
+	sealed []byte         // the writer's
+
+	readyMu sync.Mutex    // guards ready
+	ready   []*Recorder   // have work for the writer
+	work    chan struct{} // size 1: look at ready
+
+	mu       sync.Mutex           // guards what follows; never held over disk or database
+	stopping bool                 // nothing begins any more
+	live     map[string]*Recorder // by key; until the indexer has them
+	writing  int                  // files that the writer has not let go of
+	backlog  backlog
+
+	wake  chan struct{}  // size 1: look at the backlog
+	files sync.WaitGroup // writer, files being made or closed, callbacks
+	idle  chan struct{}  // closed when files is empty after Close
+	over  chan struct{}  // closed when the indexer has returned, the last of all
 }
 
-type metrics struct {
-	live    prometheus.Gauge
-	failed  prometheus.Counter
-	written prometheus.Counter
-	latency prometheus.Histogram
-	pending prometheus.Gauge
-}
-
-func newMetrics(reg prometheus.Registerer) metrics {
-	m := metrics{
-		live:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotline_recordings_live", Help: "Recordings being made."}),
-		failed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_recordings_failed_total", Help: "Recordings that ended before their talk."}),
-		written: prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_recordings_bytes_total", Help: "Sealed bytes written."}),
-		latency: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "hotline_recordings_write_seconds", Help: "Time to seal and write one second of sound.", Buckets: prometheus.ExponentialBuckets(0.00005, 3, 10)}),
-		pending: prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotline_recordings_unindexed", Help: "Closed recordings whose row is not written yet."}),
-	}
-	if reg != nil {
-		reg.MustRegister(m.live, m.failed, m.written, m.latency, m.pending)
-	}
-	return m
-}
-
-// New opens the key and the directory and starts the writer. Close ends it.
+// New opens the keys and the directory and starts the goroutines. Close ends them.
 func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -93,28 +85,41 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.patience = cfg.patience.orUsual()
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of recordings: %w", err)
 	}
-	key, err := loadKey(cfg.KeyFile)
+	k, err := loadKeys(cfg.KeyFile, cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, key: key, m: newMetrics(cfg.Registerer), writes: make(chan write, 1024), stopped: make(chan struct{}), wake: make(chan struct{}, 1)}
-	s.done.Go(s.writer)
-	s.done.Go(s.indexer)
+	s := &Service{
+		cfg: cfg, dir: files(cfg.Dir), keys: k, m: newMetrics(cfg.Registerer),
+		quiet: map[int][]byte{ptA: appendSilence(nil, ptA, 2*frameSamples), ptMu: appendSilence(nil, ptMu, 2*frameSamples)},
+		work:  make(chan struct{}, 1), wake: make(chan struct{}, 1), idle: make(chan struct{}), over: make(chan struct{}),
+		live: map[string]*Recorder{}, backlog: newBacklog(),
+	}
+	s.files.Go(s.writer)
+	go func() { s.files.Wait(); close(s.idle) }() // ends before the indexer, for which Close waits
+	go s.indexer()
 	return s, nil
 }
 
-// Start begins a recording: the file exists, sealed, when it returns.
-func (s *Service) Start(_ context.Context, o Start) (*Recorder, error) {
-	select {
-	case <-s.stopped:
-		return nil, errors.New("recordings are stopped")
-	default:
+// begin starts a goroutine that Close waits for; false: we are stopping.
+func (s *Service) begin(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping { // else the writer still runs, so that files is not empty
+		return false
 	}
+	s.files.Go(f)
+	return true
+}
+
+// Start begins a recording: the file exists, sealed, when it returns. A disk that does not answer within 2 s is an error.
+func (s *Service) Start(ctx context.Context, o Start) (*Recorder, error) {
 	now := s.cfg.Now()
-	h := header{Key: telephony.NewID(now), Call: o.Call, Kind: o.Kind, Channels: 2, Law: ptA, Started: now.UTC(), Days: o.RetentionDays}
+	h := header{Key: telephony.NewID(now), Call: o.Call, Kind: o.Kind, Channels: 2, Law: ptA, Frame: frameSamples, Started: now.UTC(), Days: o.RetentionDays}
 	if o.Kind == KindVoicemail {
 		h.Channels = 1
 	}
@@ -124,110 +129,113 @@ func (s *Service) Start(_ context.Context, o Start) (*Recorder, error) {
 	if h.Days == 0 {
 		h.Days = s.cfg.RetentionDays
 	}
-	dir := filepath.Join(s.cfg.Dir, now.UTC().Format("2006/01/02"))
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of recordings: %w", err)
+	if o.Kind != KindCall && o.Kind != KindVoicemail {
+		return nil, fmt.Errorf("make recording: unknown kind %q", o.Kind)
 	}
-	r := &Recorder{s: s, h: h, path: filepath.Join(dir, h.Key), on: o.OnFailure}
-	f, err := os.OpenFile(r.path+".part", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("make recording: %w", err)
+	r := &Recorder{s: s, h: h, on: o.OnFailure, done: make(chan struct{}), sum: sha256.New()}
+	ctx, stop := context.WithTimeoutCause(ctx, startLimit, errDisk)
+	defer stop()
+	made := make(chan error)
+	began := s.begin(func() {
+		err := r.create()
+		select {
+		case made <- err:
+		case <-ctx.Done(): // nobody waits any more
+			r.undo()
+		}
+	})
+	if !began {
+		return nil, errStopped
 	}
-	if r.seal, err = newFile(f, h, s.key.Recipient()); err != nil {
-		return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+	select {
+	case err := <-made:
+		if err != nil {
+			return nil, err
+		}
+	case <-ctx.Done():
+		return nil, fmt.Errorf("make recording: %w", context.Cause(ctx))
 	}
-	if r.bytes, err = f.Seek(0, 1); err != nil {
-		return nil, errors.Join(fmt.Errorf("make recording: %w", err), f.Close(), os.Remove(f.Name()))
+	if !s.adopt(r) {
+		r.undo()
+		return nil, errStopped
 	}
-	r.f = f
-	s.m.live.Inc()
-	s.index(entry{h: h, path: r.path})
+	s.index(r.note("recording"))
 	return r, nil
 }
 
-// writer writes seconds and ends files, one after the other: one writer per disk.
-func (s *Service) writer() {
-	for {
-		select {
-		case w := <-s.writes:
-			w.do()
-		case <-s.stopped:
-			for {
-				select {
-				case w := <-s.writes:
-					w.do()
-					continue
-				default:
-				}
-				return
-			}
+func (s *Service) adopt(r *Recorder) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return false
+	}
+	s.live[r.h.Key] = r
+	s.writing++
+	s.m.live.Inc()
+	return true
+}
+
+// create makes the file with its head.
+func (r *Recorder) create() error {
+	head, seal, err := newHead(r.h, r.s.keys.to)
+	if err != nil {
+		return err
+	}
+	if r.f, err = r.s.dir.create(r.h); err != nil {
+		return err
+	}
+	if _, err = r.f.Write(head); err != nil {
+		r.undo()
+		return fmt.Errorf("make recording: %w", err)
+	}
+	r.seal, r.bytes = seal, int64(len(head))
+	r.sum.Write(head)
+	return nil
+}
+
+// undo takes a file back that nobody will write to.
+func (r *Recorder) undo() {
+	if r.f != nil {
+		if err := errors.Join(r.f.Close(), r.s.dir.discard(r.h.Key)); err != nil {
+			r.s.cfg.Log.Warn("recording that did not begin leaves a file", "recording", r.h.Key, "cause", err)
 		}
+		r.f = nil
 	}
 }
 
-// Close ends the service. Recorders still open lose at most their last second; the next start finds their files.
+// complete takes a file that is written from the writer to its end.
+func (s *Service) complete(r *Recorder) {
+	s.mu.Lock()
+	s.writing--
+	s.mu.Unlock()
+	s.files.Go(r.finish) // called by the writer, for which files waits
+}
+
+// finished reports whether the writer may go.
+func (s *Service) finished() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping && s.writing == 0
+}
+
+// Close ends the service: recordings that are still being made end here, whole and marked, and rows are written if the
+// database answers within 2 s; the next start writes the others.
 func (s *Service) Close(ctx context.Context) error {
-	s.once.Do(func() { close(s.stopped) })
-	done := make(chan struct{})
-	go func() { s.done.Wait(); close(done) }()
+	s.mu.Lock()
+	s.stopping = true
+	var open []*Recorder
+	for _, r := range s.live {
+		open = append(open, r)
+	}
+	s.mu.Unlock()
+	for _, r := range open {
+		r.end(errStopped)
+	}
+	s.nudge()
 	select {
-	case <-done:
+	case <-s.over:
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("stop recordings: %w", context.Cause(ctx))
 	}
-}
-
-// Recover takes over what a crash left: files being written are closed at their last whole second and marked, and
-// files without a row get one. Call it before the first Start.
-func (s *Service) Recover(context.Context) error {
-	return filepath.WalkDir(s.cfg.Dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		base, part := strings.CutSuffix(path, ".part")
-		base, closed := strings.CutSuffix(base, ".done")
-		if !part && !closed {
-			return nil
-		}
-		e, err := s.salvage(path, base, part)
-		if err != nil {
-			s.cfg.Log.Error("recording cannot be recovered; it stays as it is", "file", filepath.Base(path), "cause", err)
-			return nil
-		}
-		s.index(e)
-		return nil
-	})
-}
-
-func (s *Service) salvage(path, base string, cut bool) (entry, error) {
-	f, err := openFile(path, s.key)
-	if err != nil {
-		return entry{}, err
-	}
-	defer f.f.Close()
-	e := entry{h: f.h, path: base, closed: true}
-	for i := range f.frames {
-		plain, err := f.frame(i)
-		if err != nil {
-			return entry{}, err
-		}
-		e.peaks = appendPeaks(e.peaks, plain, f.h.Law, f.h.Channels)
-	}
-	if !cut {
-		return e, nil
-	}
-	e.failure = "cut by a crash of the server"
-	end := f.start
-	if f.frames > 0 {
-		end += (f.frames-1)*f.step() + int64(4+f.last+tagLen)
-	}
-	if err := os.Truncate(path, end); err != nil {
-		return entry{}, fmt.Errorf("cut the torn end: %w", err)
-	}
-	if err := os.Rename(path, base+".done"); err != nil {
-		return entry{}, fmt.Errorf("close the file: %w", err)
-	}
-	s.cfg.Log.Warn("recording cut by a crash recovered", "recording", f.h.Key, "call", f.h.Call, "ms", f.durationMS())
-	return e, nil
 }
