@@ -11,20 +11,20 @@ import (
 )
 
 type callQuery struct {
-	paging
+	Paging
 	Disposition string `query:"disposition" maxLength:"40"`
 	Number      string `query:"number" maxLength:"100"`
 	State       string `query:"state" enum:"unlinked,abandoned,live"`
 	Contact     int64  `query:"contact"`
 }
 
-// byCall names a call by its id or its key.
-type byCall struct {
+// ByCall names a call by its id or its key.
+type ByCall struct {
 	ID string `path:"id" maxLength:"60"`
 }
 
 type linkInput struct {
-	byCall
+	ByCall
 	Body struct {
 		Ticket    string    `json:"ticket,omitempty" maxLength:"40"`
 		New       *linkNew  `json:"new,omitempty"`
@@ -49,12 +49,12 @@ func (a *API) callRoutes() {
 			return pageOf(t.ListCalls(ctx, actor(who), tickets.CallFilter{Disposition: in.Disposition, Number: in.Number, State: in.State, Contact: in.Contact, Limit: in.Limit, After: in.After}))
 		})
 	handle(a, op{method: "GET", path: "/calls/{id}", summary: "Read a call", resource: auth.Calls, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byCall) (*body[tickets.Call], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByCall) (*body[tickets.Call], error) {
 			v, err := t.GetCall(ctx, actor(who), in.ID)
 			return &body[tickets.Call]{Body: v}, err
 		})
 	handle(a, op{method: "GET", path: "/calls/{id}/events", summary: "What happened in a call, in order", resource: auth.Calls, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byCall) (*body[list[tickets.CallEvent]], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByCall) (*body[list[tickets.CallEvent]], error) {
 			v, err := t.CallEvents(ctx, actor(who), in.ID)
 			return &body[list[tickets.CallEvent]]{Body: whole(v)}, err
 		})
@@ -80,7 +80,7 @@ func (a *API) linkRoutes() {
 		return call(ctx, func(tx pgx.Tx) (tickets.Call, error) { return t.LinkCall(ctx, tx, actor(who), in.ID, c) })
 	})
 	type moveInput struct {
-		byCall
+		ByCall
 		Body struct {
 			Ticket string `json:"ticket" minLength:"1" maxLength:"40"`
 		}
@@ -89,7 +89,7 @@ func (a *API) linkRoutes() {
 		return call(ctx, func(tx pgx.Tx) (tickets.Call, error) { return t.MoveCall(ctx, tx, actor(who), in.ID, in.Body.Ticket) })
 	})
 	type splitInput struct {
-		byCall
+		ByCall
 		Body struct {
 			Title string `json:"title" minLength:"1" maxLength:"500"`
 		}
@@ -105,19 +105,19 @@ func (a *API) linkRoutes() {
 		"confirm": {"Confirm the ticket that was proposed", t.ConfirmLink},
 		"undo":    {"Undo the last change of the link", t.UndoLink},
 	} {
-		handle(a, change(path, verb.summary), func(ctx context.Context, who *auth.Identity, in *byCall) (*body[tickets.Call], error) {
+		handle(a, change(path, verb.summary), func(ctx context.Context, who *auth.Identity, in *ByCall) (*body[tickets.Call], error) {
 			return call(ctx, func(tx pgx.Tx) (tickets.Call, error) { return verb.do(ctx, tx, actor(who), in.ID) })
 		})
 	}
 }
 
 type callbackQuery struct {
-	paging
+	Paging
 	State string `query:"state" enum:"waiting,dialing,done,failed,cancelled,all" doc:"waiting by default"`
 }
 
 type callbackPatch struct {
-	byID
+	ByID
 	Body struct {
 		State string `json:"state" enum:"done,cancelled"`
 	}

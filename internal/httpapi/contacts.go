@@ -11,12 +11,12 @@ import (
 	"hotline/tickets"
 )
 
-type byID struct {
+type ByID struct {
 	ID int64 `path:"id" minimum:"1"`
 }
 
 type contactQuery struct {
-	paging
+	Paging
 	Phone string `query:"phone" maxLength:"100"`
 	Email string `query:"email" maxLength:"200"`
 	Q     string `query:"q" maxLength:"200"`
@@ -53,8 +53,8 @@ type newContact struct {
 }
 
 type contactPatch struct {
-	byID
-	match
+	ByID
+	Match
 	Body struct {
 		Name    *string    `json:"name,omitempty" maxLength:"300"`
 		Kind    *string    `json:"kind,omitempty" enum:"person,shared,unknown,machine"`
@@ -65,18 +65,18 @@ type contactPatch struct {
 }
 
 type addPoint struct {
-	byID
+	ByID
 	Body newPoint
 }
 
 type removePoint struct {
-	byID
+	ByID
 	Point int64 `path:"point" minimum:"1"`
 }
 
 type ofContact struct {
-	byID
-	paging
+	ByID
+	Paging
 }
 
 func versionedContact(v tickets.Contact, err error) (*versioned[tickets.Contact], error) {
@@ -98,7 +98,7 @@ func (a *API) contactRoutes() {
 			return &created[tickets.Contact]{Location: Prefix + "/contacts/" + strconv.FormatInt(v.ID, 10), ETag: etag(v.Version), Body: v}, err
 		})
 	handle(a, op{method: "GET", path: "/contacts/{id}", summary: "Read a contact", resource: auth.Contacts, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byID) (*versioned[tickets.Contact], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByID) (*versioned[tickets.Contact], error) {
 			return versionedContact(t.GetContact(ctx, actor(who), in.ID))
 		})
 	handle(a, op{method: "PATCH", path: "/contacts/{id}", summary: "Change a contact", resource: auth.Contacts, verb: auth.Write},
@@ -142,7 +142,7 @@ func (a *API) contactRoutes() {
 }
 
 type orgQuery struct {
-	paging
+	Paging
 	Q string `query:"q" maxLength:"200"`
 }
 
@@ -156,8 +156,8 @@ type newOrg struct {
 }
 
 type orgPatch struct {
-	byID
-	match
+	ByID
+	Match
 	Body struct {
 		Name           *string `json:"name,omitempty" minLength:"1" maxLength:"300"`
 		Kind           *string `json:"kind,omitempty" enum:"client,partner,vendor,internal"`
@@ -184,7 +184,7 @@ func (a *API) orgRoutes() {
 			return &created[tickets.Org]{Location: Prefix + "/orgs/" + strconv.FormatInt(v.ID, 10), ETag: etag(v.Version), Body: v}, err
 		})
 	handle(a, op{method: "GET", path: "/orgs/{id}", summary: "Read an organisation", resource: auth.Orgs, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byID) (*versioned[tickets.Org], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByID) (*versioned[tickets.Org], error) {
 			return versionedOrg(t.GetOrg(ctx, actor(who), in.ID))
 		})
 	handle(a, op{method: "PATCH", path: "/orgs/{id}", summary: "Change an organisation", resource: auth.Orgs, verb: auth.Write},

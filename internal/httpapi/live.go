@@ -17,12 +17,12 @@ func (a *API) liveRoutes() {
 			return &body[any]{Body: v}, err
 		})
 	handle(a, op{method: "GET", path: "/flows", summary: "Voice menus that are loaded, with their problems", resource: auth.Flows, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, _ *paging) (*body[list[FlowInfo]], error) {
+		func(ctx context.Context, _ *auth.Identity, _ *Paging) (*body[list[FlowInfo]], error) {
 			v, err := a.cfg.Live.Flows(ctx)
 			return &body[list[FlowInfo]]{Body: whole(v)}, err
 		})
 	handle(a, op{method: "GET", path: "/teams", summary: "Teams", resource: auth.Teams, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, _ *paging) (*body[list[tickets.Team]], error) {
+		func(ctx context.Context, who *auth.Identity, _ *Paging) (*body[list[tickets.Team]], error) {
 			v, err := a.cfg.Tickets.Teams(ctx, actor(who))
 			return &body[list[tickets.Team]]{Body: whole(v)}, err
 		})
@@ -44,7 +44,7 @@ type newTokenOutput struct {
 }
 
 type auditQuery struct {
-	paging
+	Paging
 	Actor  string `query:"actor" maxLength:"100"`
 	Object string `query:"object" maxLength:"200"`
 }
@@ -53,7 +53,7 @@ const tokenPage = 100
 
 func (a *API) tokenRoutes() {
 	handle(a, op{method: "GET", path: "/tokens", summary: "List API tokens", resource: auth.Tokens, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, in *paging) (*body[list[auth.Token]], error) {
+		func(ctx context.Context, _ *auth.Identity, in *Paging) (*body[list[auth.Token]], error) {
 			before, err := a.number("tokens", in.After)
 			if err != nil {
 				return nil, err
@@ -72,7 +72,7 @@ func (a *API) tokenRoutes() {
 			return &body[newTokenOutput]{Body: newTokenOutput{Token: t, Secret: secret}}, err
 		})
 	handle(a, op{method: "DELETE", path: "/tokens/{id}", summary: "End an API token", resource: auth.Tokens, verb: auth.Write},
-		func(ctx context.Context, who *auth.Identity, in *byID) (*nothing, error) {
+		func(ctx context.Context, who *auth.Identity, in *ByID) (*nothing, error) {
 			return &nothing{}, a.cfg.Auth.RevokeToken(ctx, who, in.ID)
 		})
 	handle(a, op{method: "GET", path: "/audit", summary: "Who did what, newest first", resource: auth.Audit, verb: auth.Read},

@@ -22,7 +22,7 @@ type numberJSON struct {
 	Version  int    `json:"version"`
 }
 
-type numberFields struct {
+type NumberFields struct {
 	Flow     *string `json:"flow,omitempty" maxLength:"100"`
 	Queue    *string `json:"queue,omitempty" maxLength:"100"`
 	Label    *string `json:"label,omitempty" maxLength:"200"`
@@ -32,28 +32,28 @@ type numberFields struct {
 type numberInput struct {
 	Body struct {
 		Number string `json:"number" minLength:"1" maxLength:"41"`
-		numberFields
+		NumberFields
 	}
 }
 
-type byNumber struct {
+type ByNumber struct {
 	Number string `path:"number" maxLength:"100"`
 }
 
 type numberPatch struct {
-	byNumber
-	match
-	Body numberFields
+	ByNumber
+	Match
+	Body NumberFields
 }
 
 type deleteNumber struct {
-	byNumber
-	match
+	ByNumber
+	Match
 }
 
 func (a *API) numberRoutes() {
 	handle(a, op{method: "GET", path: "/numbers", summary: "List dialled numbers", resource: auth.Numbers, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, _ *paging) (*body[list[numberJSON]], error) {
+		func(ctx context.Context, _ *auth.Identity, _ *Paging) (*body[list[numberJSON]], error) {
 			all, err := a.cfg.Trunks.Numbers(ctx)
 			out := make([]numberJSON, len(all))
 			for i, n := range all {
@@ -64,7 +64,7 @@ func (a *API) numberRoutes() {
 	handle(a, op{method: "POST", path: "/numbers", summary: "Add a dialled number", resource: auth.Numbers, verb: auth.Write, status: http.StatusCreated},
 		func(ctx context.Context, who *auth.Identity, in *numberInput) (*created[numberJSON], error) {
 			n := trunks.Number{Number: in.Body.Number}
-			in.Body.numberFields.apply(&n)
+			in.Body.NumberFields.apply(&n)
 			n, err := a.writeNumber(ctx, who, "number.create", n, a.cfg.Trunks.CreateNumber)
 			return &created[numberJSON]{ETag: etag(n.Version), Body: numberJSON(n)}, err
 		})
@@ -105,7 +105,7 @@ func (a *API) numberRoutes() {
 }
 
 // apply writes the fields that are set. Naming one destination takes the other away.
-func (f numberFields) apply(n *trunks.Number) {
+func (f NumberFields) apply(n *trunks.Number) {
 	set(&n.Flow, f.Flow)
 	set(&n.Queue, f.Queue)
 	switch {

@@ -9,8 +9,8 @@ import (
 	"hotline/queue"
 )
 
-// queueFields are the settings of a queue; what is absent stays as it is, or gets its default.
-type queueFields struct {
+// QueueFields are the settings of a queue; what is absent stays as it is, or gets its default.
+type QueueFields struct {
 	Name           *string `json:"name,omitempty" maxLength:"200"`
 	Strategy       *string `json:"strategy,omitempty" enum:"longest_idle,priority,skills"`
 	RingTimeoutS   *int    `json:"ring_timeout_s,omitempty" minimum:"0" maximum:"600"`
@@ -39,48 +39,48 @@ type queueFields struct {
 type queueInput struct {
 	Body struct {
 		Key string `json:"key" minLength:"1" maxLength:"40" pattern:"^[a-z0-9][a-z0-9_-]*$"`
-		queueFields
+		QueueFields
 	}
 }
 
 type queuePatch struct {
-	byKey
-	match
-	Body queueFields
+	ByKey
+	Match
+	Body QueueFields
 }
 
-type byKey struct {
+type ByKey struct {
 	Key string `path:"key" maxLength:"100"`
 }
 
 type deleteQueue struct {
-	byKey
-	match
+	ByKey
+	Match
 }
 
 func (a *API) queueRoutes() {
 	handle(a, op{method: "GET", path: "/queues", summary: "List queues", resource: auth.Queues, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, _ *paging) (*body[list[queue.Queue]], error) {
+		func(ctx context.Context, _ *auth.Identity, _ *Paging) (*body[list[queue.Queue]], error) {
 			qs, err := a.cfg.Queues.Queues(ctx)
 			return &body[list[queue.Queue]]{Body: whole(qs)}, err
 		})
 	handle(a, op{method: "POST", path: "/queues", summary: "Make a queue", resource: auth.Queues, verb: auth.Write, status: http.StatusCreated},
 		func(ctx context.Context, who *auth.Identity, in *queueInput) (*created[queue.Queue], error) {
 			q := queue.Queue{Key: in.Body.Key}
-			if err := overlay(in.Body.queueFields, &q); err != nil {
+			if err := overlay(in.Body.QueueFields, &q); err != nil {
 				return nil, err
 			}
 			q, err := a.cfg.Queues.CreateQueue(ctx, q)
 			if err != nil {
 				return nil, err
 			}
-			if err := a.queueChanged(ctx, who, "queue.create", q.Key, names(in.Body.queueFields)); err != nil {
+			if err := a.queueChanged(ctx, who, "queue.create", q.Key, names(in.Body.QueueFields)); err != nil {
 				return nil, err
 			}
 			return &created[queue.Queue]{Location: Prefix + "/queues/" + url.PathEscape(q.Key), ETag: etag(q.Version), Body: q}, nil
 		})
 	handle(a, op{method: "GET", path: "/queues/{key}", summary: "Read a queue", resource: auth.Queues, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, in *byKey) (*versioned[queue.Queue], error) {
+		func(ctx context.Context, _ *auth.Identity, in *ByKey) (*versioned[queue.Queue], error) {
 			q, err := a.cfg.Queues.Queue(ctx, in.Key)
 			return &versioned[queue.Queue]{ETag: etag(q.Version), Body: q}, err
 		})

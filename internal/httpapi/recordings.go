@@ -34,13 +34,13 @@ func (a *API) recordingFor(ctx context.Context, who *auth.Identity, id int64) (R
 }
 
 type audioInput struct {
-	byID
+	ByID
 	Download bool `query:"download" doc:"Save instead of play; logged as such"`
 }
 
 func (a *API) recordingRoutes() {
 	handle(a, op{method: "GET", path: "/calls/{id}/recordings", summary: "Recordings of a call", resource: auth.Recordings, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byCall) (*body[list[Recording]], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByCall) (*body[list[Recording]], error) {
 			c, err := a.cfg.Tickets.GetCall(ctx, actor(who), in.ID)
 			if err != nil || a.cfg.Recordings == nil || !who.MayHear() {
 				return &body[list[Recording]]{Body: whole[Recording](nil)}, err
@@ -49,7 +49,7 @@ func (a *API) recordingRoutes() {
 			return &body[list[Recording]]{Body: whole(rs)}, err
 		})
 	handle(a, op{method: "GET", path: "/recordings/{id}/peaks", summary: "Waveform of a recording", resource: auth.Recordings, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byID) (*body[Peaks], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByID) (*body[Peaks], error) {
 			if _, err := a.recordingFor(ctx, who, in.ID); err != nil {
 				return nil, err
 			}
@@ -57,7 +57,7 @@ func (a *API) recordingRoutes() {
 			return &body[Peaks]{Body: p}, err
 		})
 	handle(a, op{method: "GET", path: "/recordings/{id}/access", summary: "Who heard a recording", resource: auth.Recordings, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *byID) (*body[list[Access]], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByID) (*body[list[Access]], error) {
 			if _, err := a.recordingFor(ctx, who, in.ID); err != nil {
 				return nil, err
 			}

@@ -20,7 +20,7 @@ func pageOf[T any](p tickets.Page[T], err error) (*body[list[T]], error) {
 }
 
 type ticketQuery struct {
-	paging
+	Paging
 	Status  string `query:"status" enum:"open,waiting,solved,all" doc:"Class of status; open by default"`
 	Mine    bool   `query:"mine" doc:"Only those assigned to me"`
 	Team    string `query:"team" maxLength:"200" doc:"Name or id"`
@@ -45,13 +45,13 @@ type newTicket struct {
 	}
 }
 
-type ofTicket struct {
+type OfTicket struct {
 	Number string `path:"number" maxLength:"40"`
 }
 
 type ticketPatch struct {
-	ofTicket
-	match
+	OfTicket
+	Match
 	Body struct {
 		Title          *string     `json:"title,omitempty" minLength:"1" maxLength:"500"`
 		Severity       *int        `json:"severity,omitempty" minimum:"1" maximum:"5"`
@@ -81,20 +81,20 @@ func (a *API) ticketRoutes() {
 			return &created[tickets.Ticket]{Location: Prefix + "/tickets/" + v.Number, ETag: etag(v.Version), Body: v}, err
 		})
 	handle(a, op{method: "GET", path: "/tickets/{number}", summary: "Read a ticket", resource: auth.Tickets, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *ofTicket) (*versioned[tickets.Ticket], error) {
+		func(ctx context.Context, who *auth.Identity, in *OfTicket) (*versioned[tickets.Ticket], error) {
 			return versionedTicket(t.GetTicket(ctx, actor(who), in.Number))
 		})
 	handle(a, op{method: "PATCH", path: "/tickets/{number}", summary: "Change a ticket", resource: auth.Tickets, verb: auth.Write}, a.changeTicket)
 	type timelineQuery struct {
-		ofTicket
-		paging
+		OfTicket
+		Paging
 	}
 	handle(a, op{method: "GET", path: "/tickets/{number}/timeline", summary: "Messages, calls and events of a ticket", resource: auth.Tickets, verb: auth.Read},
 		func(ctx context.Context, who *auth.Identity, in *timelineQuery) (*body[list[tickets.TimelineItem]], error) {
 			return pageOf(t.Timeline(ctx, actor(who), in.Number, in.After, in.Limit))
 		})
 	handle(a, op{method: "GET", path: "/tickets/{number}/why", summary: "Why a ticket is as it is: the rules that spoke", resource: auth.Tickets, verb: auth.Read},
-		func(ctx context.Context, who *auth.Identity, in *ofTicket) (*body[list[tickets.WhyItem]], error) {
+		func(ctx context.Context, who *auth.Identity, in *OfTicket) (*body[list[tickets.WhyItem]], error) {
 			w, err := t.Why(ctx, actor(who), in.Number)
 			return &body[list[tickets.WhyItem]]{Body: whole(w)}, err
 		})
@@ -117,7 +117,7 @@ func (a *API) changeTicket(ctx context.Context, who *auth.Identity, in *ticketPa
 }
 
 type newMessage struct {
-	ofTicket
+	OfTicket
 	Body struct {
 		Kind              string `json:"kind" enum:"note,reply"`
 		Body              string `json:"body" minLength:"1" maxLength:"100000"`
@@ -126,7 +126,7 @@ type newMessage struct {
 }
 
 type solution struct {
-	ofTicket
+	OfTicket
 	Body struct {
 		Resolution string `json:"resolution" enum:"fixed,workaround,answered,duplicate,not_a_problem,wont_do,no_answer,out_of_scope"`
 		RootCause  string `json:"root_cause,omitempty" enum:"defect,missing_feature,unclear_feature,user_error,infrastructure,third_party,other"`
@@ -135,7 +135,7 @@ type solution struct {
 }
 
 type assignment struct {
-	ofTicket
+	OfTicket
 	Body struct {
 		Assignee opt[string] `json:"assignee,omitempty" doc:"Login; null: nobody"`
 		Team     *nameOrID   `json:"team,omitempty"`
@@ -143,7 +143,7 @@ type assignment struct {
 }
 
 type waiting struct {
-	ofTicket
+	OfTicket
 	Body struct {
 		Category string    `json:"category" enum:"waiting_customer,waiting_vendor,scheduled"`
 		Until    time.Time `json:"until,omitzero"`
@@ -151,7 +151,7 @@ type waiting struct {
 }
 
 type spamInput struct {
-	ofTicket
+	OfTicket
 	Body struct {
 		Spam *bool `json:"spam,omitempty" doc:"False takes it back"`
 	}
@@ -175,7 +175,7 @@ func (a *API) messageRoutes() {
 			return t.Solve(ctx, tx, actor(who), in.Number, tickets.Solution{Resolution: in.Body.Resolution, RootCause: in.Body.RootCause, Body: in.Body.Body})
 		}))
 	})
-	handle(a, change("reopen", "Open a ticket again"), func(ctx context.Context, who *auth.Identity, in *ofTicket) (*versioned[tickets.Ticket], error) {
+	handle(a, change("reopen", "Open a ticket again"), func(ctx context.Context, who *auth.Identity, in *OfTicket) (*versioned[tickets.Ticket], error) {
 		return versionedTicket(write(ctx, a, func(tx pgx.Tx) (tickets.Ticket, error) { return t.Reopen(ctx, tx, actor(who), in.Number) }))
 	})
 	handle(a, change("assign", "Give a ticket to an agent or a team"), func(ctx context.Context, who *auth.Identity, in *assignment) (*versioned[tickets.Ticket], error) {

@@ -37,8 +37,8 @@ type trunkJSON struct {
 	Version         int        `json:"version"`
 }
 
-// trunkFields are the settings of a trunk; what is absent stays as it is, or gets its default.
-type trunkFields struct {
+// TrunkFields are the settings of a trunk; what is absent stays as it is, or gets its default.
+type TrunkFields struct {
 	CIDRs           []string `json:"cidrs,omitempty" maxItems:"200"`
 	AssertsIdentity *bool    `json:"asserts_identity,omitempty"`
 	Region          *string  `json:"region,omitempty" maxLength:"2"`
@@ -60,28 +60,28 @@ type trunkFields struct {
 type trunkInput struct {
 	Body struct {
 		Name string `json:"name" minLength:"1" maxLength:"40"`
-		trunkFields
+		TrunkFields
 	}
 }
 
-type byName struct {
+type ByName struct {
 	Name string `path:"name" maxLength:"100"`
 }
 
 type trunkPatch struct {
-	byName
-	match
-	Body trunkFields
+	ByName
+	Match
+	Body TrunkFields
 }
 
 type deleteTrunk struct {
-	byName
-	match
+	ByName
+	Match
 }
 
 func (a *API) trunkRoutes() {
 	handle(a, op{method: "GET", path: "/trunks", summary: "List trunks", resource: auth.Trunks, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, _ *paging) (*body[list[trunkJSON]], error) {
+		func(ctx context.Context, _ *auth.Identity, _ *Paging) (*body[list[trunkJSON]], error) {
 			all, err := a.cfg.Trunks.All(ctx)
 			if err != nil {
 				return nil, err
@@ -96,7 +96,7 @@ func (a *API) trunkRoutes() {
 		func(ctx context.Context, who *auth.Identity, in *trunkInput) (*created[trunkJSON], error) {
 			t := trunks.Defaults()
 			t.Name = in.Body.Name
-			if err := in.Body.trunkFields.apply(&t); err != nil {
+			if err := in.Body.TrunkFields.apply(&t); err != nil {
 				return nil, err
 			}
 			t, err := write(ctx, a, func(tx pgx.Tx) (trunks.Trunk, error) {
@@ -104,7 +104,7 @@ func (a *API) trunkRoutes() {
 				if err != nil {
 					return made, err
 				}
-				return made, a.trunkAudit(ctx, tx, who, "trunk.create", t.Name, in.Body.trunkFields)
+				return made, a.trunkAudit(ctx, tx, who, "trunk.create", t.Name, in.Body.TrunkFields)
 			})
 			if err != nil {
 				return nil, err
@@ -113,7 +113,7 @@ func (a *API) trunkRoutes() {
 			return &created[trunkJSON]{Location: Prefix + "/trunks/" + url.PathEscape(t.Name), ETag: etag(t.Version), Body: a.trunkOf(t)}, nil
 		})
 	handle(a, op{method: "GET", path: "/trunks/{name}", summary: "Read a trunk", resource: auth.Trunks, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, in *byName) (*versioned[trunkJSON], error) {
+		func(ctx context.Context, _ *auth.Identity, in *ByName) (*versioned[trunkJSON], error) {
 			t, err := a.cfg.Trunks.Get(ctx, in.Name)
 			return &versioned[trunkJSON]{ETag: etag(t.Version), Body: a.trunkOf(t)}, err
 		})
@@ -128,7 +128,7 @@ func (a *API) trunkRoutes() {
 				if err := a.cfg.Trunks.Delete(ctx, tx, in.Name, version); err != nil {
 					return err
 				}
-				return a.trunkAudit(ctx, tx, who, "trunk.delete", in.Name, trunkFields{})
+				return a.trunkAudit(ctx, tx, who, "trunk.delete", in.Name, TrunkFields{})
 			})
 			if err == nil {
 				a.cfg.Live.ConfigChanged(ChangedTrunks)
@@ -166,7 +166,7 @@ func (a *API) changeTrunk(ctx context.Context, who *auth.Identity, in *trunkPatc
 }
 
 // trunkAudit names what was changed; the password is only named.
-func (a *API) trunkAudit(ctx context.Context, tx pgx.Tx, who *auth.Identity, action, name string, f trunkFields) error {
+func (a *API) trunkAudit(ctx context.Context, tx pgx.Tx, who *auth.Identity, action, name string, f TrunkFields) error {
 	return a.cfg.Auth.Audit(ctx, tx, who, auth.Entry{Action: action, Object: "trunk:" + name, Detail: map[string]any{"fields": names(f)}})
 }
 
@@ -181,7 +181,7 @@ func (a *API) trunkOf(t trunks.Trunk) trunkJSON {
 }
 
 // apply writes the fields that are set over a trunk.
-func (f trunkFields) apply(t *trunks.Trunk) error {
+func (f TrunkFields) apply(t *trunks.Trunk) error {
 	if f.CIDRs != nil {
 		t.CIDRs = make([]netip.Prefix, len(f.CIDRs))
 		for i, s := range f.CIDRs {

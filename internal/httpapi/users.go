@@ -27,8 +27,8 @@ type userJSON struct {
 	Version     int                `json:"version"`
 }
 
-// userFields are what a creation and a change have in common; what is absent stays as it is.
-type userFields struct {
+// UserFields are what a creation and a change have in common; what is absent stays as it is.
+type UserFields struct {
 	Name     *string            `json:"name,omitempty" maxLength:"200"`
 	Email    *string            `json:"email,omitempty" maxLength:"254"`
 	Locale   *string            `json:"locale,omitempty" enum:"ru,en"`
@@ -44,22 +44,22 @@ type userInput struct {
 	Body struct {
 		Login    string  `json:"login" minLength:"1" maxLength:"40"`
 		Password *string `json:"password,omitempty" maxLength:"200" doc:"Absent: the user cannot sign in until one is set"`
-		userFields
+		UserFields
 	}
 }
 
 type userPatch struct {
 	Login string `path:"login" maxLength:"100"`
-	match
-	Body userFields
+	Match
+	Body UserFields
 }
 
-type byLogin struct {
+type ByLogin struct {
 	Login string `path:"login" maxLength:"100"`
 }
 
 type setPassword struct {
-	byLogin
+	ByLogin
 	Body struct {
 		Password *string `json:"password,omitempty" maxLength:"200" doc:"Absent: one is made"`
 	}
@@ -79,7 +79,7 @@ func (a *API) userRoutes() {
 	handle(a, op{method: "GET", path: "/users", summary: "List accounts", resource: auth.Users, verb: auth.Read}, a.listUsers)
 	handle(a, op{method: "POST", path: "/users", summary: "Make an account", resource: auth.Users, verb: auth.Write, status: http.StatusCreated}, a.createUser)
 	handle(a, op{method: "GET", path: "/users/{login}", summary: "Read an account", resource: auth.Users, verb: auth.Read},
-		func(ctx context.Context, _ *auth.Identity, in *byLogin) (*versioned[userJSON], error) {
+		func(ctx context.Context, _ *auth.Identity, in *ByLogin) (*versioned[userJSON], error) {
 			return a.readUser(ctx, in.Login)
 		})
 	handle(a, op{method: "PATCH", path: "/users/{login}", summary: "Change an account", resource: auth.Users, verb: auth.Write}, a.changeUser)
@@ -97,7 +97,7 @@ func (a *API) userRoutes() {
 			return &body[passwordOutput]{Body: passwordOutput{Password: pw}}, err
 		})
 	handle(a, op{method: "POST", path: "/users/{login}/sip-password", summary: "Make a new password for an account's desk phone", resource: auth.Users, verb: auth.Write, secret: true},
-		func(ctx context.Context, who *auth.Identity, in *byLogin) (*body[sipPassword], error) {
+		func(ctx context.Context, who *auth.Identity, in *ByLogin) (*body[sipPassword], error) {
 			user, pw, err := a.cfg.Auth.NewSIPPassword(ctx, who, in.Login)
 			if err == nil {
 				a.cfg.Live.ConfigChanged(ChangedAgents)
@@ -106,7 +106,7 @@ func (a *API) userRoutes() {
 		})
 }
 
-func (a *API) listUsers(ctx context.Context, _ *auth.Identity, in *paging) (*body[list[userJSON]], error) {
+func (a *API) listUsers(ctx context.Context, _ *auth.Identity, in *Paging) (*body[list[userJSON]], error) {
 	after, err := a.place("users", in.After)
 	if err != nil {
 		return nil, err
@@ -170,7 +170,7 @@ func (a *API) readUser(ctx context.Context, login string) (*versioned[userJSON],
 
 func (a *API) createUser(ctx context.Context, who *auth.Identity, in *userInput) (*created[userJSON], error) {
 	b := in.Body
-	if err := a.checkUser(ctx, b.userFields); err != nil {
+	if err := a.checkUser(ctx, b.UserFields); err != nil {
 		return nil, err
 	}
 	if b.Password != nil && *b.Password != "" {
@@ -188,7 +188,7 @@ func (a *API) createUser(ctx context.Context, who *auth.Identity, in *userInput)
 			return nil, err
 		}
 	}
-	if err := a.setQueues(ctx, u.Login, b.userFields); err != nil {
+	if err := a.setQueues(ctx, u.Login, b.UserFields); err != nil {
 		return nil, err
 	}
 	if b.Password != nil && *b.Password != "" {
@@ -224,7 +224,7 @@ func (a *API) changeUser(ctx context.Context, who *auth.Identity, in *userPatch)
 }
 
 // checkUser looks at what the queue engine keeps before anything is written, so that a refused request changes nothing.
-func (a *API) checkUser(ctx context.Context, f userFields) error {
+func (a *API) checkUser(ctx context.Context, f UserFields) error {
 	for skill, level := range f.Skills {
 		if skill == "" || len(skill) > 40 || level < 1 || level > 100 {
 			return invalid("skills", "are names of up to 40 bytes with levels 1 to 100")
@@ -257,7 +257,7 @@ func (a *API) checkUser(ctx context.Context, f userFields) error {
 	return nil
 }
 
-func (a *API) setQueues(ctx context.Context, login string, f userFields) error {
+func (a *API) setQueues(ctx context.Context, login string, f UserFields) error {
 	if f.Queues != nil {
 		if err := a.cfg.Queues.SetMemberships(ctx, login, f.Queues); err != nil {
 			return err

@@ -47,21 +47,22 @@ type pageInfo struct {
 	HasMore bool   `json:"has_more"`
 }
 
-// paging are the parameters of a list.
-type paging struct {
+// Paging are the parameters of a list. Like every type that requests embed it is exported: huma passes by those that are
+// not, and their fields would stay empty.
+type Paging struct {
 	Limit int    `query:"limit" minimum:"1" maximum:"500" doc:"Objects on a page"`
 	After string `query:"after" maxLength:"500" doc:"Cursor: page.next of the page before"`
 }
 
 func etag[N int | int64](version N) string { return `"` + strconv.FormatInt(int64(version), 10) + `"` }
 
-// match is the precondition of a change.
-type match struct {
+// Match is the precondition of a change.
+type Match struct {
 	IfMatch string `header:"If-Match" doc:"Version that the change starts from, as in ETag; * for any"`
 }
 
 // version reads If-Match: 0 means any. Without the header it is an error where must is set, else any.
-func (m match) version(must bool) (int, error) {
+func (m Match) version(must bool) (int, error) {
 	v := strings.TrimSpace(m.IfMatch)
 	switch {
 	case v == "" && must:
