@@ -208,6 +208,8 @@ type PathStep struct {
 	Node string     `json:"node"`
 	Exit string     `json:"exit,omitempty"`
 	At   *time.Time `json:"at,omitempty"`
+	// Label is the node's title per language, as it was then; nil: it had none.
+	Label map[string]string `json:"label,omitempty"`
 }
 
 // LegView is one party of a call.

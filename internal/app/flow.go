@@ -210,7 +210,7 @@ func (a *App) ivrEnv(ctx context.Context, c *call) ivr.Env {
 			switch s.Kind {
 			case ivr.StepEntered:
 				c.update(a.now(), func(v *callView) { v.State = "menu" })
-				c.note(ctx, a, calllog.TypeMenu, calllog.MenuStep{Flow: s.Flow, Version: c.set.Hash(), Node: s.Node})
+				c.note(ctx, a, calllog.TypeMenu, calllog.MenuStep{Flow: s.Flow, Version: c.set.Hash(), Node: s.Node, Label: c.set.Label(s.Flow, s.Node)})
 			case ivr.StepLeft:
 				c.note(ctx, a, calllog.TypeMenu, calllog.MenuStep{Flow: s.Flow, Node: s.Node, Exit: s.Exit, Key: s.Key})
 			}

@@ -41,12 +41,14 @@ type PathStep struct {
 	Node string    `json:"node"`
 	Exit string    `json:"exit,omitempty"`
 	At   time.Time `json:"at"`
+	// Label is the node's title per language; nil: it has none.
+	Label map[string]string `json:"label,omitempty"`
 }
 
 func (s *Summary) foldMenu(m MenuStep, at time.Time) {
 	if m.Exit == "" {
 		if m.Node != "" && len(s.Path) < 200 {
-			s.Path = append(s.Path, PathStep{Node: m.Node, At: at})
+			s.Path = append(s.Path, PathStep{Node: m.Node, At: at, Label: m.Label})
 		}
 		return
 	}

@@ -83,6 +83,8 @@ type MenuStep struct {
 	Node    string `json:"node"`
 	Exit    string `json:"exit,omitempty"`
 	Key     string `json:"key,omitempty"`
+	// Label is the node's title per language, for people who read the path later, when the menu may have changed.
+	Label map[string]string `json:"label,omitempty"`
 }
 
 // Queued is the data of TypeQueued.
