@@ -100,7 +100,8 @@ func (c *checker) wayOut(id string) {
 		}
 		if s != nil {
 			for _, x := range s.exits() {
-				ends = ends || x.to.name == "@end"
+				// A target that does not exist has its own finding; this one would only follow from it.
+				ends = ends || x.to.name == "@end" || !x.to.builtin() && c.flow.nodes[x.to.name] == nil
 			}
 		}
 	}

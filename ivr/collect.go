@@ -223,17 +223,10 @@ func (m *machine) digit(s *inputStep, k byte) {
 func (m *machine) complete(s *inputStep) {
 	v := string(m.col.buf)
 	m.col.buf = nil
-	ok := len(v) >= s.min && len(v) <= s.max
-	if s.pattern != nil {
-		ok = s.pattern.re.MatchString(v)
-	}
-	if ok && s.check != nil {
-		res, err := s.check.run(m.vars(&v))
-		if err != nil {
-			m.fault("check: evaluation")
-			return
-		}
-		ok, _ = res.(bool)
+	ok, err := s.judge(m, v)
+	if err != nil {
+		m.fault("check: evaluation")
+		return
 	}
 	if !ok {
 		m.wrong(StepInvalid, s.invalid)
@@ -246,6 +239,25 @@ func (m *machine) complete(s *inputStep) {
 	}
 	m.col.confirming = true
 	m.prompt(s.confirm.prompt)
+}
+
+// judge tells whether a value fits: length or pattern, and check.
+func (s *inputStep) judge(m *machine, v string) (bool, error) {
+	ok := len(v) >= s.min && len(v) <= s.max
+	if s.pattern != nil {
+		ok = s.pattern.re.MatchString(v)
+	}
+	if !ok || s.check == nil {
+		return ok, nil
+	}
+	res, err := s.check.run(m.vars(&v))
+	ok, _ = res.(bool)
+	return ok, err
+}
+
+func (s *inputStep) accepts(m *machine, v string) bool {
+	ok, err := s.judge(m, v)
+	return ok && err == nil
 }
 
 func (m *machine) confirmKey(s *inputStep, key string) {

@@ -3,7 +3,9 @@ package ivr
 import (
 	"fmt"
 	"math/rand/v2"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,7 +51,12 @@ func randomCall(set *Set, route Route, rng *rand.Rand, rep *randomReport) (err e
 		}
 	}()
 	at := testStart.Add(time.Duration(rng.IntN(60*24*420)) * time.Minute)
-	c := Caller{From: "+7916" + randomKeys(rng, 7), Called: route.Number, Trust: "asserted", VIP: rng.IntN(5) == 0, Blocked: rng.IntN(20) == 0}
+	hints := hintsOf(set)
+	from := "+7916" + randomKeys(rng, 7)
+	if len(hints.numbers) > 0 && rng.IntN(30) == 0 {
+		from = hints.numbers[rng.IntN(len(hints.numbers))]
+	}
+	c := Caller{From: from, Called: route.Number, Trust: "asserted", VIP: rng.IntN(5) == 0, Blocked: rng.IntN(20) == 0}
 	if rng.IntN(5) == 0 {
 		c = Caller{Called: route.Number, Anonymous: true, Trust: "withheld"}
 	}
@@ -70,7 +77,7 @@ func randomCall(set *Set, route Route, rng *rand.Rand, rep *randomReport) (err e
 		if s.ended() {
 			break
 		}
-		secret += randomEvent(s, rng)
+		secret += randomEvent(s, rng, hints)
 	}
 	if !s.ended() {
 		s.apply(s.m.hangup(s.now, EndAbandoned))
@@ -82,7 +89,7 @@ func randomCall(set *Set, route Route, rng *rand.Rand, rep *randomReport) (err e
 }
 
 // randomEvent lets one thing happen; it returns keys that were typed into a secret input.
-func randomEvent(s *sim, rng *rand.Rand) string {
+func randomEvent(s *sim, rng *rand.Rand, h hints) string {
 	if s.away() {
 		switch k := rng.IntN(len(s.out.Exits) + 4); {
 		case k < len(s.out.Exits):
@@ -95,6 +102,9 @@ func randomEvent(s *sim, rng *rand.Rand) string {
 			s.advance(s.now.Add(time.Duration(rng.IntN(300)) * time.Second))
 		}
 		return ""
+	}
+	if in, ok := stepOf(s.m).(*inputStep); ok && !s.m.col.confirming && rng.IntN(2) == 0 {
+		return s.randomPress(s.randomValue(in, rng, h))
 	}
 	switch k := rng.IntN(100); {
 	case k < 45:
@@ -127,10 +137,49 @@ func (s *sim) randomPress(keys string) string {
 		s.apply(s.m.key(s.now, keys[i], "sim", s.now))
 		s.now = s.now.Add(150 * time.Millisecond)
 	}
-	if secret && len(keys) >= 6 {
-		return keys[:len(keys)-1] + " "
+	if keys = strings.TrimSuffix(keys, "#"); secret && len(keys) >= 4 {
+		return keys + " "
 	}
 	return ""
+}
+
+// hints are what a clever caller knows: values that conditions compare with, and listed numbers.
+type hints struct{ values, numbers []string }
+
+func hintsOf(set *Set) hints {
+	var h hints
+	for _, f := range set.flows {
+		for _, e := range f.exprs {
+			for _, m := range digitLiteral.FindAllStringSubmatch(e.src, -1) {
+				h.values = append(h.values, m[1])
+			}
+		}
+	}
+	slices.Sort(h.values)
+	for _, id := range sortedKeys(set.lists) {
+		h.numbers = append(h.numbers, sortedKeys(set.lists[id].exact)...)
+	}
+	return h
+}
+
+var digitLiteral = regexp.MustCompile(`'(\d{1,12})'`)
+
+// randomValue is a value that the input may well accept.
+func (s *sim) randomValue(in *inputStep, rng *rand.Rand, h hints) string {
+	v := ""
+	if len(h.values) > 0 && rng.IntN(3) == 0 {
+		v = h.values[rng.IntN(len(h.values))]
+	}
+	for range 40 {
+		if v != "" && in.accepts(s.m, v) {
+			break
+		}
+		v = ""
+		for range in.min + rng.IntN(in.max-in.min+1) {
+			v += string('0' + byte(rng.IntN(10)))
+		}
+	}
+	return v + in.terminator
 }
 
 func randomKeys(rng *rand.Rand, n int) string {
@@ -152,7 +201,13 @@ func judge(s *sim, secrets string, rep *randomReport) error {
 		return fmt.Errorf("%d steps, the limit is %d", s.m.st.Steps, f.limits.maxSteps)
 	}
 	rep.Ends[s.out.End]++
-	trace := fmt.Sprintf("%+v %+v %v", s.steps, s.m.st.Path, s.logs)
+	trace := strings.Join(s.logs, " ")
+	for _, st := range s.steps {
+		trace += " " + st.Node + " " + st.Key + " " + st.Exit
+	}
+	for _, p := range s.m.st.Path {
+		trace += " " + p.Node + " " + p.Key + " " + p.Exit
+	}
 	for _, w := range strings.Fields(secrets) {
 		if strings.Contains(trace, w) {
 			return fmt.Errorf("keys of a secret input stand in the trace")

@@ -43,7 +43,9 @@ func writeFile(t testing.TB, path, text string) {
 }
 
 // wavText is a playable recording of n samples.
-func wavText(n int) string { return string(wavHeader(8000, uint32(2*n))) + strings.Repeat("\x00\x01", n) }
+func wavText(n int) string {
+	return string(wavHeader(8000, uint32(2*n))) + strings.Repeat("\x00\x01", n)
+}
 
 // speech is a speech program made of a shell script: a WAV whose length is that of the text.
 func speech(t testing.TB, script string) *TTSCommand {
