@@ -38,6 +38,20 @@ const PAGES = [
       await p.waitForSelector('[role=alert]');
     },
   },
+  {
+    name: 'signed-in-and-out',
+    login: '',
+    path: '/contacts',
+    act: async (p) => {
+      await p.fill('input[autocomplete=username]', 'agent1');
+      await p.fill('input[type=password]', 'demo');
+      await p.click('button[type=submit]');
+      await p.waitForSelector('table', { timeout: 5000 });
+      await p.click('header [aria-haspopup=menu] >> nth=-1');
+      await p.click('text=/^(Выйти|Sign out)$/');
+      await p.waitForSelector('input[type=password]', { timeout: 5000 });
+    },
+  },
   { name: 'shift', path: '/shift', act: (p) => p.waitForTimeout(700) },
   { name: 'desk', path: '/desk/mine', scenes: ['available'], eval: connected },
   { name: 'desk-empty', path: '/desk/mine', scenes: ['empty', 'paused'], eval: connected },

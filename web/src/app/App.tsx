@@ -1,11 +1,12 @@
 import { MantineProvider } from '@mantine/core';
 import { Notifications } from '@mantine/notifications';
-import { QueryClientProvider, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type QueryClient, QueryClientProvider, useQuery, useQueryClient } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
 import { useEffect, useMemo, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { del, setUnauthenticatedHandler } from '~/api/client';
 import { makeQueryClient, meQuery } from '~/api/queries';
+import type { Me } from '~/api/types';
 import { SignIn } from '~/session/SignIn';
 import { ErrorState, Loading } from '~/ui/bits';
 import { AppProvider } from './context';
@@ -24,6 +25,12 @@ export function App() {
       </QueryClientProvider>
     </MantineProvider>
   );
+}
+
+/** Somebody else sits here now: what was read for the one before is forgotten. The question "who" itself stays alive. */
+function change(client: QueryClient, me: Me | null): void {
+  client.removeQueries({ predicate: (q) => q.queryKey[0] !== meQuery.queryKey[0] });
+  client.setQueryData(meQuery.queryKey, me);
 }
 
 /** Decides between the sign-in and the desk; the address in the bar stays as it was. */
@@ -48,16 +55,14 @@ function Gate() {
         ended={ended}
         onDone={(agent) => {
           setEnded(false);
-          client.clear();
-          client.setQueryData(meQuery.queryKey, agent);
+          change(client, agent);
         }}
       />
     );
   }
   const signOut = () => {
     void del('/session').catch(() => undefined);
-    client.clear();
-    client.setQueryData(meQuery.queryKey, null);
+    change(client, null);
   };
   return (
     <AppProvider key={me.data.login} me={me.data} signOut={signOut}>
