@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// maxBacklog is how many rows may wait in memory, about 30 MB of waveforms. What is beyond is read again from its file.
-const maxBacklog = 1000
-
 // entry is what the indexer has to bring into a row.
 type entry struct {
 	h         header
@@ -46,12 +43,14 @@ type patience struct {
 	retry  time.Duration // first pause; doubled up to most
 	most   time.Duration
 	giveUp time.Duration // for the call's row, while the database answers
+	rows   int           // may wait in memory, 1000 are 30 MB of waveforms; what is beyond is read again from its file
 }
 
 func (p patience) orUsual() patience {
 	p.retry = cmp.Or(p.retry, 300*time.Millisecond) // the call's row comes within a second
 	p.most = cmp.Or(p.most, time.Minute)
 	p.giveUp = cmp.Or(p.giveUp, time.Hour)
+	p.rows = cmp.Or(p.rows, 1000)
 	return p
 }
 
@@ -65,7 +64,7 @@ func (s *Service) index(e entry) {
 	switch {
 	case old != nil:
 		s.backlog.items[e.h.Key] = &item{entry: e, first: old.first}
-	case len(s.backlog.items) < maxBacklog:
+	case len(s.backlog.items) < s.cfg.patience.rows:
 		s.backlog.items[e.h.Key] = &item{entry: e}
 	case e.closed():
 		s.backlog.more = true // its file says it all
@@ -150,7 +149,7 @@ func (s *Service) later(it *item, why error, now time.Time) {
 func (s *Service) room() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.backlog.more || len(s.backlog.items) > maxBacklog/2 {
+	if !s.backlog.more || len(s.backlog.items) > s.cfg.patience.rows/2 {
 		return false
 	}
 	s.backlog.more = false

@@ -155,7 +155,7 @@ func (s *Service) readBack(ctx context.Context, d *desk) {
 func (s *Service) keep(it *item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.backlog.items) >= maxBacklog {
+	if len(s.backlog.items) >= s.cfg.patience.rows {
 		return false
 	}
 	s.backlog.items[it.h.Key] = it
@@ -177,7 +177,7 @@ func (s *Service) writeRow(ctx context.Context, e entry) error {
 	// A closed state is final but for one: a row given up as failed is mended by its file.
 	tag, err := s.cfg.Pool.Exec(ctx, `
 INSERT INTO recording AS r (call_id, kind, state, store_key, sha256, codec, channels, size, duration_ms, started_at, paused, delete_after, key, error, peaks)
-SELECT id, @kind, @state, @store, @sum, @codec, @channels, @size, @duration, @started, @paused, @until, @key, nullif(@error, ''), @peaks FROM call WHERE call_key = @call LIMIT 1
+SELECT id, @kind, @state, @store, @sum, @codec, @channels, @size, @duration, @started, @paused, @until, @key, nullif(@error, ''), @peaks FROM call WHERE pbx = 'hotline' AND call_key = @call
 ON CONFLICT (key) DO UPDATE SET state = excluded.state, sha256 = excluded.sha256, size = excluded.size, duration_ms = excluded.duration_ms,
   paused = CASE WHEN NOT @recovered THEN excluded.paused
     WHEN r.state = 'paused' AND jsonb_array_length(r.paused) > 0 THEN jsonb_set(r.paused, '{-1,1}', to_jsonb(greatest(excluded.duration_ms, (r.paused->-1->>0)::int)))

@@ -1,0 +1,62 @@
+package recordings
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// What tests of the package's users see may not know, but tests of its promises must.
+
+// Impatient makes the indexer try often, and give up soon unless giveUp is 0; rows bounds what waits in memory.
+func Impatient(c Config, giveUp time.Duration, rows int) Config {
+	c.patience = patience{retry: 5 * time.Millisecond, most: 20 * time.Millisecond, giveUp: giveUp, rows: rows}
+	return c
+}
+
+// Pending is how much waits for the writer.
+func Pending(r *Recorder) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.pending)
+}
+
+// Waiting is how many rows wait in memory, and whether there is more on the disk.
+func Waiting(s *Service) (rows int, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.backlog.items), s.backlog.more
+}
+
+// SwapFile puts f under a recorder that has not written yet.
+func SwapFile(r *Recorder, f *os.File) (old *os.File) {
+	old, r.f = r.f, f
+	return old
+}
+
+// PartName is the file of a recording in the making.
+func PartName(dir string, r *Recorder) string { return filepath.Join(dir, openDir, r.h.Key+endPart) }
+
+// Linear is a code's value.
+func Linear(law, code byte) int16 {
+	if law == ptMu {
+		return linearMu[code]
+	}
+	return linearA[code]
+}
+
+// Convert is a code in the other law.
+func Convert(from, code byte) byte {
+	if from == ptMu {
+		return muToA[code]
+	}
+	return aToMu[code]
+}
+
+// Constants of the promises.
+const (
+	Slack        = slack
+	FrameSamples = frameSamples
+	MaxPending   = maxPending
+	SealedFor    = sealedFor
+)
