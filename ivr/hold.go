@@ -275,7 +275,7 @@ func (h *holder) join() {
 		h.stopOld = nil
 	}
 	if h.playing {
-		<-h.done
+		_ = <-h.done
 		h.playing = false
 	}
 }

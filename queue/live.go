@@ -103,7 +103,7 @@ type Subscription struct {
 func (s *Subscription) Lagged() bool { return s.lagged }
 
 // Close ends the subscription. Idempotent.
-func (s *Subscription) Close() { s.eng.read(context.Background(), func() { s.eng.unsubscribe(s) }) }
+func (s *Subscription) Close() { _ = s.eng.read(context.Background(), func() { s.eng.unsubscribe(s) }) }
 
 // Subscribe returns the present picture and a channel of buffer changes (0: 1024) that follow it without a gap.
 func (e *Engine) Subscribe(ctx context.Context, buffer int) (*Subscription, error) {

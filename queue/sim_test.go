@@ -25,12 +25,12 @@ type sim struct {
 	patient func() time.Duration // nil: for ever
 	todo    []effect             // offers of the last step
 
-	came, served, left, inside int
-	calls                      []simCall
-	waitArea, last             instant // integral of waiting callers over time (in call-nanoseconds / 1e3), time of its end
-	area                       float64
-	waitSum                    float64
-	hash                       uint64
+	came, served, left int
+	calls              []simCall
+	last               instant // time of the end of area
+	area               float64
+	waitSum            float64
+	hash               uint64
 }
 
 type simCall struct {

@@ -84,8 +84,7 @@ type dealing struct {
 	link *linkRow // nil: not decided yet
 	team int64
 	// agentID is who talked; 0: nobody, or unknown here.
-	agentID  int64
-	callback int64
+	agentID int64
 }
 
 // openCall takes the locks and reads what was decided before.

@@ -178,7 +178,7 @@ func (d demo) tickets(ctx context.Context) error {
 	for _, t := range demoTickets {
 		var there bool
 		var contact, org, team, agent int64
-		priority := 2
+		var priority int
 		err := d.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM ticket WHERE custom->>'demo' = $1),
 			coalesce((SELECT id FROM contact WHERE custom->>'demo' = $2 AND merged_into_id IS NULL), 0),
 			coalesce((SELECT co.org_id FROM contact k JOIN contact_org co ON co.contact_id = k.id AND co.is_primary WHERE k.custom->>'demo' = $2), 0),

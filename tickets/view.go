@@ -150,8 +150,8 @@ type Candidate struct {
 	UpdatedAt time.Time  `json:"updated_at"`
 	NextDueAt *time.Time `json:"next_due_at"`
 
-	id, teamID, channelID int64
-	active                time.Time // last activity of the customer or an agent
+	id, channelID int64
+	active        time.Time // last activity of the customer or an agent
 }
 
 // ListedContact is a person offered by the look-up, with the reason to offer them.

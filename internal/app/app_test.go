@@ -38,17 +38,6 @@ func (l *logLines) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *logLines) has(part string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.lines {
-		if strings.Contains(s, part) {
-			return true
-		}
-	}
-	return false
-}
-
 func (l *logLines) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -54,7 +54,7 @@ const tokenPage = 100
 func (a *API) tokenRoutes() {
 	handle(a, op{method: "GET", path: "/tokens", summary: "List API tokens", resource: auth.Tokens, verb: auth.Read},
 		func(ctx context.Context, _ *auth.Identity, in *Paging) (*body[list[auth.Token]], error) {
-			before, err := a.number("tokens", in.After)
+			before, err := a.placeID("tokens", in.After)
 			if err != nil {
 				return nil, err
 			}
@@ -77,7 +77,7 @@ func (a *API) tokenRoutes() {
 		})
 	handle(a, op{method: "GET", path: "/audit", summary: "Who did what, newest first", resource: auth.Audit, verb: auth.Read},
 		func(ctx context.Context, _ *auth.Identity, in *auditQuery) (*body[list[auth.AuditEntry]], error) {
-			before, err := a.number("audit", in.After)
+			before, err := a.placeID("audit", in.After)
 			if err != nil {
 				return nil, err
 			}
@@ -92,15 +92,6 @@ func sizeOf(limit, def int) int {
 		return def
 	}
 	return limit
-}
-
-// number reads a cursor that is a number.
-func (a *API) number(kind, cursor string) (int64, error) {
-	key, err := a.place(kind, cursor)
-	if err != nil || key == "" {
-		return 0, err
-	}
-	return strconv.ParseInt(key, 10, 64)
 }
 
 // cut makes a page of up to limit out of a list that was asked for one more.

@@ -59,9 +59,8 @@ func newMetrics(reg prometheus.Registerer) metrics {
 // recorder notes what was answered. Unwrap lets http.ResponseController and web sockets reach the connection.
 type recorder struct {
 	http.ResponseWriter
-	status   int
-	bytes    int64
-	hijacked bool
+	status int
+	bytes  int64
 }
 
 func (r *recorder) WriteHeader(status int) {

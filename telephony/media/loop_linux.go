@@ -47,7 +47,7 @@ func newLoops(n int) (*loops, error) {
 	for range n {
 		l, err := newLoop()
 		if err != nil {
-			ls.close()
+			_ = ls.close()
 			return nil, fmt.Errorf("start media loop: %w", err)
 		}
 		ls.all = append(ls.all, l)

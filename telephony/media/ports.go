@@ -173,7 +173,7 @@ func (p *Ports) socket(w boundWire, release func()) (*Socket, error) {
 		wire: w, local: w.local(), loopback: p.loopback, release: release, now: p.cfg.Now, totals: &p.totals,
 	}
 	if err := w.start(s); err != nil {
-		s.Close()
+		_ = s.Close()
 		return nil, fmt.Errorf("read media port: %w", err)
 	}
 	return s, nil

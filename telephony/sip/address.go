@@ -103,7 +103,8 @@ func checkSIPURI(s string) bool {
 
 // checkHostPort judges host[:port], the host being a name, an IPv4 address or a bracketed IPv6 address.
 func checkHostPort(s string) bool {
-	host, port, hasPort := s, "", false
+	var host, port string
+	var hasPort bool
 	if strings.HasPrefix(s, "[") {
 		end := strings.IndexByte(s, ']')
 		if end < 0 {
@@ -173,7 +174,7 @@ func (a address) parsed() (gosip.Uri, error) {
 func readAddress(s string) (address, bool) {
 	var a address
 	s = trim(s)
-	open := -1
+	var open int
 	rest := s
 	if n := quoted(s); n > 0 {
 		a.display = unquote(s[:n])

@@ -24,7 +24,6 @@ type ua struct {
 	tcp    net.Conn
 	rd     *bufio.Reader
 	seq    int
-	media  *net.UDPConn
 }
 
 func (r *rig) ua() *ua { return r.uaFrom("127.0.0.1") }
@@ -264,7 +263,6 @@ type uacall struct {
 	id, uri, toTag string
 	seq            int
 	branch         string
-	routes         []string
 	target         string
 	extra          string
 }

@@ -45,7 +45,6 @@ type PhoneCall struct {
 	reason     string
 	lastAck    *message
 	lastOK     *message // our 200 to their INVITE, repeated when it comes again
-	held       bool
 	reinv      int
 	sdpVersion atomic.Uint32 // grows with every description (RFC 3264 8)
 

@@ -139,7 +139,7 @@ func acquire(path string) (*os.File, error) {
 		f.Close()
 		return nil, fmt.Errorf("%w (process %s holds %s): stop it, or choose another HOTLINE_DATA_DIR", ErrInUse, cmp.Or(strings.TrimSpace(string(b[:n])), "unknown"), path)
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintln(f, os.Getpid())
 	}
 	if err != nil {

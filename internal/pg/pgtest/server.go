@@ -24,6 +24,8 @@ import (
 var watchdog string
 
 // keep holds our end of the pipe for the life of the process: a collected file would close it.
+//
+//nolint:unused // written and never read: that is its purpose
 var keep *os.File
 
 // startServer makes and starts a PostgreSQL without any durability in a temporary directory and returns its address.
