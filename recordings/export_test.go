@@ -60,3 +60,10 @@ const (
 	MaxPending   = maxPending
 	SealedFor    = sealedFor
 )
+
+// Failed reports whether the recording has ended before its talk.
+func (r *Recorder) Failed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failure != nil
+}
