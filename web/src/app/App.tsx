@@ -20,7 +20,7 @@ export function App() {
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto">
       <QueryClientProvider client={client}>
-        <Notifications position="bottom-right" limit={4} containerWidth={380} />
+        <Notifications position="bottom-left" limit={4} containerWidth={380} />
         <Gate />
       </QueryClientProvider>
     </MantineProvider>

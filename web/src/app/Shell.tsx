@@ -11,7 +11,7 @@ import {
   IconTool,
   IconVolumeOff,
 } from '@tabler/icons-react';
-import { Link, Outlet, useNavigate } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useNavigate } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { IncomingPanel } from '~/desk/IncomingPanel';
@@ -74,6 +74,7 @@ function NavItem({
 function Nav() {
   const { t } = useTranslation();
   const me = useMe();
+  const { pathname } = useLocation();
   return (
     <nav className={css.nav} aria-label={t('nav.label')}>
       <Link
@@ -81,7 +82,7 @@ function Nav() {
         to="/desk/$view"
         params={{ view: 'mine' }}
         activeProps={{}}
-        data-status={location.pathname.startsWith('/desk') ? 'active' : undefined}
+        data-status={pathname.startsWith('/desk') ? 'active' : undefined}
       >
         <IconHeadset size={22} stroke={1.7} />
         {t('nav.desk')}

@@ -96,7 +96,8 @@ function Num({ label, ms }: { label: string; ms?: number }) {
 
 function MenuPath({ call }: { call: CallRecord }) {
   const { t } = useTranslation();
-  const path = call.menu_path ?? [];
+  // Names with @ are inner stations, not choices of the caller.
+  const path = (call.menu_path ?? []).filter((p) => !p.node.startsWith('@'));
   if (path.length === 0) return null;
   return (
     <div className={css.path}>

@@ -107,7 +107,7 @@ export function AgentsTable({
                     <td className={uiCss.num}>
                       {a.state === 'offline' ? '' : <Since at={a.since} offset={offset} />}
                     </td>
-                    <td>{call ? call.from_name || phone(call.from) : ''}</td>
+                    <td style={{ whiteSpace: 'nowrap' }}>{call ? call.from_name || phone(call.from) : ''}</td>
                     <td>
                       <div className={css.actions}>
                         <ListenButton agent={a} />
