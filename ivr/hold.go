@@ -275,7 +275,7 @@ func (h *holder) join() {
 		h.stopOld = nil
 	}
 	if h.playing {
-		_ = <-h.done
+		<-h.done //nolint:errcheck // what was cut off has no result
 		h.playing = false
 	}
 }

@@ -27,7 +27,6 @@ type sim struct {
 
 	came, served, left int
 	calls              []simCall
-	last               instant // time of the end of area
 	area               float64
 	waitSum            float64
 	hash               uint64

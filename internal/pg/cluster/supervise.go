@@ -127,13 +127,13 @@ func (c *Cluster) shutdown(p *os.Process, exited <-chan error) {
 			c.log.Error("signal the private database", "signal", sig.String(), "error", err)
 		}
 		select {
-		case <-exited: // how it ended no longer matters
+		case <-exited: //nolint:errcheck // how it ended no longer matters
 			return
 		case <-time.After(c.cfg.StopGrace):
 			c.log.Warn("private database does not end", "signal", sig.String(), "after", c.cfg.StopGrace)
 		}
 	}
-	_ = <-exited
+	<-exited //nolint:errcheck // how it ended no longer matters
 }
 
 // Stop ends the server and returns when it is gone, or when ctx ends. It may be called several times.
