@@ -331,3 +331,14 @@ func (l *logBook) String() string {
 }
 
 func (l *logBook) has(s string) bool { return strings.Contains(l.String(), s) }
+
+// noDatabase is a pool whose database is away.
+func noDatabase(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), "postgres://nobody@127.0.0.1:1/none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
+}
