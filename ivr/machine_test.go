@@ -266,3 +266,15 @@ func TestDirectRoute(t *testing.T) {
 		t.Error("an unknown number has a route")
 	}
 }
+
+// The clock of expressions is the flow's zone.
+func TestNowIsLocal(t *testing.T) {
+	set := loadFS(t, with(t, fHot, "sys.load > 0.95", "now.Hour() == 14"))
+	route, _ := set.Route("100")
+	s := newSim(set, route, Caller{}, testNow, fakes{}) // 11:05 UTC is 14:05 in Moscow
+	s.start()
+	s.settle()
+	if !s.ended() || s.out.End != EndOverload {
+		t.Errorf("%+v at %s", s.out, s.m.st.frame().Node)
+	}
+}

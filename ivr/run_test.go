@@ -323,3 +323,22 @@ func TestHungUpWhileAway(t *testing.T) {
 		}
 	})
 }
+
+// Keys of the talk are not typed ahead into the menu that follows it.
+func TestKeysOfTheTalkAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, leg, _ := holdRun(t, 0)
+		leg.press("1")
+		out := make(chan Outcome, 1)
+		go func() { out <- r.Resume(t.Context(), leg, ExitNoAgents) }()
+		time.Sleep(20 * time.Second) // night and its menu are over, silence
+		synctest.Wait()
+		leg.Hangup(telephony.CauseNormal)
+		if o := <-out; o.End != EndAbandoned || o.Node != "night" {
+			t.Errorf("%+v", o)
+		}
+		if st := r.State(); st.Spent < 20*time.Second || st.Spent > 30*time.Second {
+			t.Errorf("menu time %v", st.Spent)
+		}
+	})
+}
