@@ -52,6 +52,9 @@ func start(t testing.TB, set ...func(*config.Config)) *system {
 		t.Fatal(err)
 	}
 	cfg.DataDir = t.TempDir()
+	if err := os.Chmod(filepath.Dir(cfg.DataDir), 0o755); err != nil { // the private database may run as another user
+		t.Fatal(err)
+	}
 	cfg.DatabaseURL = pgtest.URL(t)
 	cfg.IVRDir, cfg.RecordingsDir, cfg.RecordingKey = filepath.Join(cfg.DataDir, "ivr"), filepath.Join(cfg.DataDir, "recordings"), filepath.Join(cfg.DataDir, "recordings.key")
 	cfg.Demo, cfg.TestHooks, cfg.RTPPorts = true, true, "0"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,9 +67,9 @@ func (d *desk) command(ctx context.Context, who phone.Who, t string, q ask) (any
 		if !who.Owner {
 			return nil, refusal("not_owner", "", "Звук на другой вкладке: перенесите его сюда", "Another tab owns the sound: take it over first")
 		}
-		return nil, found(a.offers.reply(who.Login, q.Call, true))
+		return nil, found(a.offers.reply(who.Login, q.Call, ""))
 	case "call.reject":
-		return nil, found(a.offers.reply(who.Login, q.Call, false))
+		return nil, d.reject(ctx, who, q)
 	case "call.ring_state", "media.device", "media.stats":
 		return nil, nil
 	case "call.hangup", "call.mute", "call.hold", "call.dtmf", "call.record":
@@ -109,11 +110,23 @@ func (d *desk) set(ctx context.Context, who phone.Who, q ask) error {
 	return d.a.engine.SetAgentState(ctx, who.Login, state, q.Reason, who.Login, when)
 }
 
+// reject gives an offer back. A page whose microphone does not work says so: that is a fault to mend, not a miss.
+func (d *desk) reject(ctx context.Context, who phone.Who, q ask) error {
+	why := queue.Rejected
+	if strings.HasPrefix(q.Reason, "no_microphone") {
+		why = queue.NoMedia
+	}
+	if err := found(d.a.offers.reply(who.Login, q.Call, why)); err != nil || why == queue.Rejected {
+		return err
+	}
+	return d.a.engine.AgentFault(ctx, who.Login, q.Reason[:min(len(q.Reason), 200)])
+}
+
 // inTalk hands a command to the agent's own talk.
 func (d *desk) inTalk(ctx context.Context, who phone.Who, t string, q ask) (any, error) {
 	c := d.a.calls.get(q.Call)
 	if c == nil || c.snapshot().Agent != who.Login {
-		if t == "call.hangup" && d.a.offers.reply(who.Login, q.Call, false) {
+		if t == "call.hangup" && d.a.offers.reply(who.Login, q.Call, queue.Rejected) {
 			return nil, nil
 		}
 		return nil, errNoCall

@@ -35,7 +35,7 @@ func (a *App) ringBrowser(ctx context.Context, c *call, w *waiting, o queue.Offe
 	ph := a.rtc.Phone(o.Agent)
 	ph.Prefer(c.in.Law())
 	ph.Endpoint().ResetMedia() // sound counts from now: what an old page sends is not an answer
-	p := &pendingOffer{call: c, id: o.ID, answer: make(chan bool, 1)}
+	p := &pendingOffer{call: c, id: o.ID, answer: make(chan queue.FailReason, 1)}
 	a.offers.put(o.Agent, p)
 	gone := "moved"
 	defer func() {
@@ -45,10 +45,10 @@ func (a *App) ringBrowser(ctx context.Context, c *call, w *waiting, o queue.Offe
 	a.hub.Send(o.Agent, "call.offer", a.offerCard(c, w, o))
 	_ = a.engine.OfferRinging(ctx, o.ID)
 	select {
-	case yes := <-p.answer:
-		if !yes {
+	case why := <-p.answer:
+		if why != "" {
 			gone = "rejected"
-			return nil, queue.Rejected
+			return nil, why
 		}
 	case <-o.Gone:
 		gone = "timeout"
@@ -145,7 +145,7 @@ func deskFailure(err, cause error) queue.FailReason {
 type pendingOffer struct {
 	call   *call
 	id     queue.OfferID
-	answer chan bool // size 1: the first answer counts
+	answer chan queue.FailReason // size 1: the first answer counts; empty: taken
 }
 
 // offers are the offers on pages now, one per agent.
@@ -166,14 +166,14 @@ func (o *offers) drop(login string, p *pendingOffer) {
 
 func (o *offers) get(login string) *pendingOffer { o.mu.Lock(); defer o.mu.Unlock(); return o.m[login] }
 
-// reply answers the agent's offer of that call; false: there is none.
-func (o *offers) reply(login, call string, yes bool) bool {
+// reply answers the agent's offer of that call, empty: taken, else why not; false: there is no such offer.
+func (o *offers) reply(login, call string, why queue.FailReason) bool {
 	p := o.get(login)
 	if p == nil || string(p.call.id) != call {
 		return false
 	}
 	select {
-	case p.answer <- yes:
+	case p.answer <- why:
 		return true
 	default:
 		return false

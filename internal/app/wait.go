@@ -74,12 +74,20 @@ func (a *App) notAdmitted(ctx context.Context, c *call, out ivr.Outcome, cfg que
 
 // byExitOrPolicy prefers what the menu wired.
 func (a *App) byExitOrPolicy(ctx context.Context, c *call, out ivr.Outcome, exit string, policy queue.Policy) (string, *telephony.End) {
-	if out.Exit(exit) {
+	if out.Flow != "" && out.Exit(exit) { // a route without a menu has only the queue's own policy
 		return exit, nil
 	}
 	switch policy {
 	case queue.PolicyVoicemail:
-		return a.voicemail(ctx, c, a.plainVoicemail(c, out.Queue.Name))
+		exit, over := a.voicemail(ctx, c, a.plainVoicemail(c, out.Queue.Name))
+		if over == nil { // no menu describes what follows
+			c.in.Hangup(telephony.CauseNormal)
+			over = &telephony.End{Result: telephony.ResultSuccess, Reason: telephony.ReasonVoicemail, By: telephony.SideSystem, Detail: "queue policy"}
+			if exit != ivr.ExitDone {
+				over = &telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonNoAnswer, By: telephony.SideSystem, Detail: "voicemail " + exit}
+			}
+		}
+		return "", over
 	case queue.PolicyCallback:
 		_ = c.in.Play(ctx, a.notice("pls-wait-connect-call"))
 		c.in.Hangup(telephony.CauseNormal)
