@@ -289,7 +289,7 @@ var pauseReasons = []map[string]any{
 	{"key": "break", "name": tickets.Text{RU: "Перерыв", EN: "Break"}, "productive": false},
 	{"key": "training", "name": tickets.Text{RU: "Обучение", EN: "Training"}, "productive": true},
 	{"key": "meeting", "name": tickets.Text{RU: "Совещание", EN: "Meeting"}, "productive": true},
-	{"key": "tickets", "name": tickets.Text{RU: "Работа с заявками", EN: "Working on tickets"}, "productive": true},
+	{"key": "tickets", "name": tickets.Text{RU: "Работа с тикетами", EN: "Working on tickets"}, "productive": true},
 	{"key": "other", "name": tickets.Text{RU: "Другое", EN: "Other"}, "productive": false},
 }
 
