@@ -37,5 +37,5 @@ func ExampleReasonText() {
 	fmt.Println(tickets.ReasonText("A6", "ru"))
 	// Output:
 	// A missed call: a new ticket. A voice message was left
-	// Единственная заявка, где ждём этого клиента
+	// Единственный тикет, где ждём этого клиента
 }
