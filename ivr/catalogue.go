@@ -22,6 +22,7 @@ type prompt struct {
 	tts       map[string]bool     // language -> synthesis is meant: no recording is missed
 	hash      map[string]string   // language -> hash of the text that was recorded
 	fragments map[string][]string // language -> recorded fragments that say it
+	voice     string              // of the speech program; empty: the language's
 	used      bool                // by the checker
 	builtin   bool
 }
@@ -92,7 +93,7 @@ func (r *reader) prompt(e entry) *prompt {
 				}
 			}
 		case "voice":
-			r.text(x.v, "voice")
+			p.voice, _ = r.text(x.v, "voice")
 		case "note":
 			if x.v.Kind == yaml.MappingNode {
 				r.ltext(x.v, "note")

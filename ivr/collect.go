@@ -250,7 +250,7 @@ func (s *inputStep) judge(m *machine, v string) (bool, error) {
 	if !ok || s.check == nil {
 		return ok, nil
 	}
-	res, err := s.check.run(m.vars(&v))
+	res, err := m.eval(s.check, &v)
 	ok, _ = res.(bool)
 	return ok, err
 }

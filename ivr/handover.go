@@ -17,12 +17,12 @@ func (m *machine) hand(n *node) {
 		m.fills = append(m.fills, fill{&v.Prompt, m.utter(s.prompt)})
 		m.handOver(Outcome{Kind: KindVoicemail, Exits: exits, Voicemail: v})
 	case *transferStep:
-		to, err := s.number.run(m.vars(nil))
+		to, err := m.eval(s.number, nil)
 		req := &TransferReq{Ring: s.ring, Lang: m.st.Lang}
 		req.Number, _ = to.(string)
 		if err == nil && s.callerID != nil {
 			var id any
-			id, err = s.callerID.run(m.vars(nil))
+			id, err = m.eval(s.callerID, nil)
 			req.CallerID, _ = id.(string)
 		}
 		if err != nil || req.Number == "" {
@@ -37,7 +37,7 @@ func (m *machine) hand(n *node) {
 func (m *machine) queueReq(n *node, s *queueStep) *QueueReq {
 	q := &QueueReq{Name: s.name, Priority: m.st.Priority, MaxWait: s.maxWait, Announce: s.announce}
 	if s.priority != nil {
-		if v, err := s.priority.run(m.vars(nil)); err == nil {
+		if v, err := m.eval(s.priority, nil); err == nil {
 			q.Priority = int(toFloat(v))
 		}
 	}
@@ -137,7 +137,7 @@ func (m *machine) offerOpen(o Offer) bool {
 		if d.when == nil {
 			return true
 		}
-		v, err := d.when.run(m.vars(nil))
+		v, err := m.eval(d.when, nil)
 		b, _ := v.(bool)
 		return err == nil && b
 	}

@@ -142,6 +142,7 @@ func (h *holder) tick() {
 
 // offer finds the open offer on a key: one that was announced, or whose time has come and whose condition holds.
 func (h *holder) offer(key string) (Offer, bool) {
+	h.m.now = h.now()
 	for _, o := range h.q.Offers {
 		if o.Key == key && (h.offers[o.Exit] || h.reached(o) && h.m.offerOpen(o)) {
 			return o, true
@@ -192,6 +193,7 @@ func (h *holder) ended(err error) {
 // speak makes the announcement that is due and sets the time of the next.
 func (h *holder) speak() {
 	now := h.now()
+	h.m.now = now
 	h.next = now.Add(far)
 	if h.q.Announce.Every > 0 {
 		h.next = now.Add(h.q.Announce.Every)

@@ -108,7 +108,7 @@ func (m *machine) silentAction(a *action) error {
 	switch a.kind {
 	case "set":
 		for _, b := range a.binds {
-			v, err := b.val.run(m.vars(nil))
+			v, err := m.eval(b.val, nil)
 			if err != nil {
 				return err
 			}
@@ -118,7 +118,7 @@ func (m *machine) silentAction(a *action) error {
 		}
 	case "attach":
 		for _, b := range a.binds {
-			v, err := b.val.run(m.vars(nil))
+			v, err := m.eval(b.val, nil)
 			if err != nil {
 				return err
 			}
@@ -131,7 +131,7 @@ func (m *machine) silentAction(a *action) error {
 			}
 		}
 	case "lang":
-		v, err := a.expr.run(m.vars(nil))
+		v, err := m.eval(a.expr, nil)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (m *machine) silentAction(a *action) error {
 		}
 		m.st.Lang = l
 	case "priority":
-		v, err := a.expr.run(m.vars(nil))
+		v, err := m.eval(a.expr, nil)
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (m *machine) step(n *node) {
 
 func (m *machine) choose(s *switchStep) {
 	for i, c := range s.cases {
-		v, err := c.when.run(m.vars(nil))
+		v, err := m.eval(c.when, nil)
 		if err != nil {
 			m.fault("switch: " + err.Error())
 			return
@@ -231,7 +231,7 @@ func (m *machine) callSub(s *callStep) {
 	}
 	params := map[string]any{}
 	for _, b := range s.with {
-		v, err := b.val.run(m.vars(nil))
+		v, err := m.eval(b.val, nil)
 		if err == nil {
 			params[b.name], err = typed(v, sub.vars[b.name].typ)
 		}

@@ -144,6 +144,7 @@ func (s *sim) nextAway() time.Time {
 	if q == nil {
 		return time.Time{}
 	}
+	s.m.now = s.now
 	var t time.Time
 	if q.MaxWait > 0 {
 		t = s.inQ.Add(q.MaxWait)

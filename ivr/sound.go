@@ -75,14 +75,14 @@ func (s *sounds) piece(ctx context.Context, lang string, p piece) ([]telephony.C
 		if c, ok := s.fixed[lang+"/"+p.prompt]; ok {
 			return c, nil
 		}
-		return s.spoken(ctx, lang, p.text, s.limit())
+		return s.spoken(ctx, speechOf{lang: lang, text: p.text}, s.limit())
 	case len(p.plan.Words) > 0:
 		return s.plan(ctx, p.plan)
 	}
 	if c, ok := s.fixed[lang+" "+p.text]; ok {
 		return c, nil
 	}
-	return s.spoken(ctx, lang, p.text, s.limit())
+	return s.spoken(ctx, speechOf{lang: lang, text: p.text}, s.limit())
 }
 
 func (s *sounds) limit() time.Duration {
@@ -92,14 +92,15 @@ func (s *sounds) limit() time.Duration {
 	return s.tts.cmd.Limit
 }
 
-func (s *sounds) spoken(ctx context.Context, lang, text string, limit time.Duration) ([]telephony.Clip, error) {
-	if s.tts == nil || text == "" {
+// spoken has the speech program say it; a text of two languages is said in parts.
+func (s *sounds) spoken(ctx context.Context, w speechOf, limit time.Duration) ([]telephony.Clip, error) {
+	if s.tts == nil || w.text == "" {
 		return nil, errNoSound
 	}
-	if lang == allLangs {
+	if w.lang == allLangs {
 		var out []telephony.Clip
-		for _, part := range byScript(text) {
-			c, err := s.spoken(ctx, part.lang, part.text, limit)
+		for _, part := range byScript(w.text) {
+			c, err := s.spoken(ctx, speechOf{lang: part.lang, text: part.text}, limit)
 			if err != nil {
 				return nil, err
 			}
@@ -107,11 +108,11 @@ func (s *sounds) spoken(ctx context.Context, lang, text string, limit time.Durat
 		}
 		return out, nil
 	}
-	path, err := s.tts.render(ctx, lang, text, limit)
+	path, err := s.tts.render(ctx, w, limit)
 	if err != nil {
 		return nil, err
 	}
-	return []telephony.Clip{{File: path, Text: text}}, nil
+	return []telephony.Clip{{File: path, Text: w.text}}, nil
 }
 
 // plan says a value: recorded words if all are there, else synthesis of the whole phrase in one voice, else the plain
@@ -120,7 +121,7 @@ func (s *sounds) plan(ctx context.Context, p say.Plan) ([]telephony.Clip, error)
 	if c, ok := s.recorded(p.Lang, p.Words); ok {
 		return c, nil
 	}
-	c, err := s.spoken(ctx, p.Lang, p.Text(), s.limit())
+	c, err := s.spoken(ctx, speechOf{lang: p.Lang, text: p.Text()}, s.limit())
 	if err == nil {
 		return c, nil
 	}
@@ -197,7 +198,11 @@ func (s *sounds) prepare(ctx context.Context, want []*wanted, c *checker) {
 	for range 2 {
 		wg.Go(func() {
 			for w := range jobs {
-				w.clips, w.err = s.spoken(ctx, w.lang, w.text, loadLimit)
+				voice := ""
+				if w.prompt != nil {
+					voice = w.prompt.voice
+				}
+				w.clips, w.err = s.spoken(ctx, speechOf{w.lang, voice, w.text}, loadLimit)
 			}
 		})
 	}

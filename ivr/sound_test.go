@@ -194,7 +194,7 @@ func TestSpeakerCachesAndRefuses(t *testing.T) {
 	done := make(chan string, 4)
 	for range 4 { // at the same time: one rendering
 		go func() {
-			p, err := s.render(context.Background(), "ru", "раз", time.Minute)
+			p, err := s.render(context.Background(), speechOf{lang: "ru", text: "раз"}, time.Minute)
 			if err != nil {
 				p = err.Error()
 			}
@@ -207,7 +207,7 @@ func TestSpeakerCachesAndRefuses(t *testing.T) {
 			t.Errorf("%s and %s", p, first)
 		}
 	}
-	if p, err := s.render(context.Background(), "ru", "раз", time.Nanosecond); err != nil || p != first {
+	if p, err := s.render(context.Background(), speechOf{lang: "ru", text: "раз"}, time.Nanosecond); err != nil || p != first {
 		t.Errorf("not cached: %v", err)
 	}
 	data, _ := os.ReadFile(count)
@@ -217,12 +217,18 @@ func TestSpeakerCachesAndRefuses(t *testing.T) {
 	if info, err := statWAV(first); err != nil || info.check() != nil || info.duration() != 100*time.Millisecond {
 		t.Errorf("%+v %v", info, err)
 	}
+	if _, err := s.render(context.Background(), speechOf{"ru", "boris", "раз"}, time.Minute); err != nil {
+		t.Error(err)
+	}
+	if data, _ := os.ReadFile(count); !strings.HasSuffix(string(data), "ru boris\n") {
+		t.Errorf("the voice of the prompt is not used: %q", data)
+	}
 	for _, script := range []string{"exit 3", "echo no wav", "head -c 40000000 /dev/zero"} {
 		s, err := newSpeaker(speech(t, script), t.TempDir())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.render(context.Background(), "en", "one", time.Minute); err == nil {
+		if _, err := s.render(context.Background(), speechOf{lang: "en", text: "one"}, time.Minute); err == nil {
 			t.Errorf("%q gave speech", script)
 		}
 		if files, _ := filepath.Glob(filepath.Join(s.dir, "*")); len(files) > 0 {

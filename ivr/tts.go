@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -76,22 +77,23 @@ func newSpeaker(cmd *TTSCommand, dir string) (*speaker, error) {
 	return &speaker{cmd: c, dir: dir, busy: map[string]*rendering{}}, nil
 }
 
-func (s *speaker) voice(lang string) string {
-	if v := s.cmd.Voices[lang]; v != "" {
-		return v
-	}
-	return lang
+// voiceOf is the wished voice, else the language's, else the language.
+func (s *speaker) voiceOf(lang, wish string) string {
+	return cmp.Or(wish, s.cmd.Voices[lang], lang)
 }
 
-func (s *speaker) file(lang, text string) string {
+// speechOf is what is spoken.
+type speechOf struct{ lang, voice, text string }
+
+func (s *speaker) file(w speechOf) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00%q\x00%s\x00%s", lang, s.voice(lang), s.cmd.Args, filepath.Base(s.cmd.Path), text)
+	fmt.Fprintf(h, "%s\x00%s\x00%q\x00%s\x00%s", w.lang, s.voiceOf(w.lang, w.voice), s.cmd.Args, filepath.Base(s.cmd.Path), w.text)
 	return filepath.Join(s.dir, hex.EncodeToString(h.Sum(nil))[:32]+".wav")
 }
 
-// render gives the file that says text, making it if need be within limit.
-func (s *speaker) render(ctx context.Context, lang, text string, limit time.Duration) (string, error) {
-	path := s.file(lang, text)
+// render gives the file that says it, making it if need be within limit.
+func (s *speaker) render(ctx context.Context, w speechOf, limit time.Duration) (string, error) {
+	path := s.file(w)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -112,7 +114,7 @@ func (s *speaker) render(ctx context.Context, lang, text string, limit time.Dura
 			return "", fmt.Errorf("speak: %w", context.Cause(ctx))
 		}
 	}
-	r.err = s.make(ctx, lang, text, path)
+	r.err = s.make(ctx, w, path)
 	s.mu.Lock()
 	delete(s.busy, path)
 	s.mu.Unlock()
@@ -120,13 +122,13 @@ func (s *speaker) render(ctx context.Context, lang, text string, limit time.Dura
 	return path, r.err
 }
 
-func (s *speaker) make(ctx context.Context, lang, text, path string) error {
+func (s *speaker) make(ctx context.Context, w speechOf, path string) error {
 	args := slices.Clone(s.cmd.Args)
 	for i, a := range args {
-		args[i] = strings.NewReplacer("{lang}", lang, "{voice}", s.voice(lang)).Replace(a)
+		args[i] = strings.NewReplacer("{lang}", w.lang, "{voice}", s.voiceOf(w.lang, w.voice)).Replace(a)
 	}
 	cmd := exec.CommandContext(ctx, s.cmd.Path, args...)
-	cmd.Stdin = strings.NewReader(text + "\n")
+	cmd.Stdin = strings.NewReader(w.text + "\n")
 	cmd.WaitDelay = 100 * time.Millisecond
 	out, msg := &bounded{max: maxRendered}, &bounded{max: 1000}
 	cmd.Stdout, cmd.Stderr = out, msg
@@ -134,11 +136,11 @@ func (s *speaker) make(ctx context.Context, lang, text, path string) error {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return fmt.Errorf("speak in %s: %w %s", lang, err, bytes.TrimSpace(msg.Bytes()))
+		return fmt.Errorf("speak in %s: %w %s", w.lang, err, bytes.TrimSpace(msg.Bytes()))
 	}
 	wav, err := tidyWAV(out.Bytes())
 	if err != nil {
-		return fmt.Errorf("speak in %s: %w", lang, err)
+		return fmt.Errorf("speak in %s: %w", w.lang, err)
 	}
 	tmp, err := os.CreateTemp(s.dir, "new-*")
 	if err != nil {

@@ -2,7 +2,6 @@ package ivr
 
 import (
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -33,28 +32,49 @@ type utterance struct {
 
 func (u utterance) empty() bool { return len(u.pieces) == 0 }
 
-// vars is the environment of expressions at this moment.
-func (m *machine) vars(value *string) any {
+// eval runs an expression at this moment. value is the typed value in the check of an input, else nil.
+func (m *machine) eval(e *expression, value *string) (any, error) {
 	f := m.flow()
+	names := map[string]any{}
+	for _, name := range e.reads { // only what it asks for: queue figures and load cost something
+		if v, ok := m.st.frame().Vars[name]; ok {
+			names[name] = v
+		} else if name == "value" && value != nil {
+			names[name] = *value
+		} else {
+			names[name] = m.fixed(name)
+		}
+	}
+	return e.run(f.env(e.value).fill(names))
+}
+
+// fixed gives the value of a name that every flow has; nil for others.
+func (m *machine) fixed(name string) any {
 	c := m.caller
-	env := map[string]any{
-		"call": callVars{From: c.From, To: c.Called, DID: c.Called, Trunk: c.Trunk, Anonymous: c.Anonymous, Mobile: c.Mobile,
-			KnownLang: c.Lang, Trust: string(c.Trust), CountToday: c.CountToday, LastTicket: c.LastTicket},
-		"customer": customerVars{ID: c.CustomerID, Name: c.Name, VIP: c.VIP, Blocked: c.Blocked, Segment: c.Segment},
-		"sys":      m.sys(),
-		"lang":     m.st.Lang,
-		"now":      m.now.In(m.zone()),
-		"queue":    m.queueInfo,
-		"open":     func(id string) bool { return m.set.calendarState(id, m.now) == "open" },
-		"in_list":  func(id, v string) bool { return m.set.lists[id].has(v) },
-		"luhn":     luhn,
-		"damm":     damm,
+	switch name {
+	case "call":
+		return callVars{From: c.From, To: c.Called, DID: c.Called, Trunk: c.Trunk, Anonymous: c.Anonymous, Mobile: c.Mobile,
+			KnownLang: c.Lang, Trust: string(c.Trust), CountToday: c.CountToday, LastTicket: c.LastTicket}
+	case "customer":
+		return customerVars{ID: c.CustomerID, Name: c.Name, VIP: c.VIP, Blocked: c.Blocked, Segment: c.Segment}
+	case "sys":
+		return m.sys()
+	case "lang":
+		return m.st.Lang
+	case "now":
+		return m.now.In(m.zone())
+	case "queue":
+		return m.queueInfo
+	case "open":
+		return func(id string) bool { return m.set.calendarState(id, m.now) == "open" }
+	case "in_list":
+		return func(id, v string) bool { return m.set.lists[id].has(v) }
+	case "luhn":
+		return luhn
+	case "damm":
+		return damm
 	}
-	maps.Copy(env, m.st.frame().Vars)
-	if value != nil {
-		env["value"] = *value
-	}
-	return f.env(value != nil).fill(env)
+	return nil
 }
 
 func (m *machine) sys() Sys {
@@ -85,7 +105,7 @@ func (m *machine) utter(lists ...sayList) utterance {
 	for _, list := range lists {
 		for _, it := range list {
 			if it.when != nil {
-				v, err := it.when.run(m.vars(nil))
+				v, err := m.eval(it.when, nil)
 				if err != nil {
 					m.emit(effect{kind: doLog, text: "say skipped", detail: err.Error()})
 					continue
@@ -120,7 +140,7 @@ func (m *machine) piece(it *sayItem) (piece, error) {
 	case "pause":
 		return piece{pause: it.pause}, nil
 	}
-	v, err := it.val.run(m.vars(nil))
+	v, err := m.eval(it.val, nil)
 	if err != nil {
 		return piece{}, err
 	}
