@@ -282,7 +282,7 @@ const cutLimit = 500 * time.Millisecond
 
 func (a *App) startSIP(ctx context.Context) (err error) {
 	a.sip, err = sip.New(sip.Config{Addr: a.cfg.SIPAddr, MediaIP: mediaIP(a.cfg.MediaIP, a.cfg.SIPAddr), UserAgent: "Hotline", MaxCalls: a.cfg.SIPMaxCalls,
-		SessionExpires: a.cfg.SessionExpires, MediaTimeout: a.cfg.MediaTimeout, Accepts: a.accepts, OnRegistration: a.registered, Now: a.now, Log: a.log,
+		SessionExpires: a.cfg.SessionExpires, MediaTimeout: a.cfg.MediaTimeout, OnRegistration: a.registered, Now: a.now, Log: a.log,
 		Registerer: a.reg, Sockets: a.ports, Pacer: a.pacer, Library: a.library},
 		a.auth, func(ctx context.Context, leg *sip.Leg) { a.ServeCall(ctx, leg) })
 	if err != nil {

@@ -39,7 +39,8 @@ type call struct {
 	run  *ivr.Run
 	set  *ivr.Set
 
-	ticket string // number keyed in the menu; a claim
+	ticket   string // number keyed in the menu; a claim
+	noRecord bool   // the menu said so: consent declined. Written by the call's goroutine alone
 
 	mu   sync.Mutex // guards view; leaf data
 	view callView

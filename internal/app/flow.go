@@ -202,6 +202,14 @@ func (a *App) ivrEnv(ctx context.Context, c *call) ivr.Env {
 		Now:   a.now,
 		Log:   a.log.With("call", string(c.id)),
 		Queue: func(name string) ivr.QueueInfo { return a.queueInfo(ctx, name) },
+		Record: func(op string) { // the menu decides before the talk; what it says there holds for the whole call
+			switch op {
+			case "start", "resume":
+				c.noRecord = false
+			case "stop", "pause":
+				c.noRecord = true
+			}
+		},
 		Sys: func() ivr.Sys {
 			n := len(a.calls.list())
 			return ivr.Sys{Load: float64(n) / float64(max(1, a.cfg.SIPMaxCalls)), Calls: n}
@@ -232,7 +240,8 @@ func (a *App) queueInfo(ctx context.Context, name string) ivr.QueueInfo {
 	return ivr.QueueInfo{}
 }
 
-// unknownNumber is for numbers nobody serves on trunks that want a spoken notice; the others got 404 before.
+// unknownNumber is for numbers nobody serves: 404, after a spoken notice on trunks that want one. It is a call all the
+// same, with its row: somebody tried to reach us.
 func (a *App) unknownNumber(ctx context.Context, c *call) telephony.End {
 	end := telephony.End{Result: telephony.ResultCaller, Reason: telephony.ReasonNotFound, By: telephony.SideSystem, Detail: "number is not served"}
 	if a.unknownNotice(c.in.Party().Trunk) {

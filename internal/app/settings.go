@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -28,6 +29,8 @@ type settings struct {
 	agents  map[string]agentSetting
 	trunks  map[string]trunks.Trunk
 	numbers map[string]trunks.Number
+
+	menuQueues map[string]bool // queues the menus were last checked against; used by loadSettings alone
 }
 
 type agentSetting struct {
@@ -115,6 +118,15 @@ func (a *App) loadSettings(ctx context.Context) error {
 	a.set.mu.Lock()
 	a.set.queues, a.set.agents, a.set.trunks, a.set.numbers = fresh.queues, fresh.agents, fresh.trunks, fresh.numbers
 	a.set.mu.Unlock()
+	names := map[string]bool{}
+	for k := range fresh.queues {
+		names[k] = true
+	}
+	if !maps.Equal(names, a.set.menuQueues) { // menus are checked against the queues there are
+		a.set.menuQueues = names
+		a.flows.SetQueues(names)
+		a.reloadFlows(ctx)
+	}
 	err = errors.Join(a.engine.SetQueues(ctx, queues), a.engine.SetAgents(ctx, agents), a.sip.SetTrunks(sipTrunks(lines)))
 	a.deskPhones(ctx)
 	a.publish()
@@ -249,14 +261,6 @@ func (a *App) route(called string) (ivr.Route, bool) {
 		return r, true
 	}
 	return set.Route(called)
-}
-
-// accepts is asked for every INVITE before anything is allocated.
-func (a *App) accepts(called, trunk string) bool {
-	if _, ok := a.route(called); ok {
-		return true
-	}
-	return a.unknownNotice(trunk)
 }
 
 func (a *App) unknownNotice(trunk string) bool {

@@ -91,7 +91,7 @@ func (a *App) requeue(ctx context.Context, c *call, w *waiting, prefer string) (
 // record begins the recording if the queue wants one. A recorder that cannot start costs the recording, not the call.
 func (t *talk) record(ctx context.Context) {
 	cfg := t.a.queueConfig(t.w.q.Name)
-	if cfg.Record == "never" || t.a.recordings == nil {
+	if cfg.Record == "never" || t.c.noRecord || t.a.recordings == nil {
 		return
 	}
 	rec, err := t.a.recordings.Start(ctx, recordings.Start{Call: string(t.c.id), Kind: recordings.KindCall, RetentionDays: cfg.RetentionDays,

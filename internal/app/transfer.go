@@ -125,7 +125,7 @@ func (a *App) voicemail(ctx context.Context, c *call, req ivr.VoicemailReq) (exi
 		return "", &e
 	}
 	if a.recordings == nil {
-		return ivr.ExitFailed, nil
+		return ivr.ExitEmpty, nil
 	}
 	length, hungUp := a.takeMessage(ctx, c, req)
 	switch {

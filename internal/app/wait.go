@@ -131,6 +131,8 @@ func (a *App) inQueue(ctx context.Context, c *call, out ivr.Outcome, q *ivr.Queu
 		case <-c.in.Done():
 			place.Leave(queue.LeftAbandoned)
 			w.left(ctx, "abandoned")
+			w.silence() // the run is ours again
+			c.run.HungUp()
 			e := callerLeft(c.in, telephony.ReasonAbandonedWait)
 			return "", &e
 		case <-ctx.Done():
