@@ -19,6 +19,7 @@ const (
 	Orgs       Resource = "orgs"
 	Calls      Resource = "calls"
 	Recordings Resource = "recordings"
+	Hearings   Resource = "hearings" // who heard a recording
 	Callbacks  Resource = "callbacks"
 	Tokens     Resource = "tokens"
 	Audit      Resource = "audit"
@@ -75,6 +76,7 @@ var needs = map[Resource]map[Verb]need{
 	Orgs:       {Read: {anybody, ScopeTicketsRead}, Write: {"org.write", ScopeTicketsWrite}},
 	Calls:      {Read: {anybody, ScopeCallsRead}, Write: {anybody, ScopeCallsWrite}},
 	Recordings: {Read: {anybody, ScopeRecordingsRead}},
+	Hearings:   {Read: {"recording.read_all", ScopeRecordingsRead}},
 	Callbacks:  {Read: {anybody, ScopeCallsRead}, Write: {"callback.write", ScopeCallsWrite}},
 	Tokens:     {Read: {"admin.tokens", noScope}, Write: {"admin.tokens", noScope}},
 	Audit:      {Read: {"audit.read", ScopeAdmin}},

@@ -94,6 +94,7 @@ type API struct {
 	handler http.Handler
 	limits  *limiter
 	metrics metrics
+	heard   hearings
 	ui      *ui
 }
 

@@ -11,6 +11,7 @@ import (
 	"hotline/tickets"
 )
 
+// ByID names an object by its number.
 type ByID struct {
 	ID int64 `path:"id" minimum:"1"`
 }

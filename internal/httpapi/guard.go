@@ -52,6 +52,7 @@ func handle[I, O any](a *API, o op, fn func(ctx context.Context, who *auth.Ident
 		hop.Parameters = append(hop.Parameters, &huma.Param{Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
 			Description: "Makes a repeat act once: the first answer is stored for a day and given again."})
 	}
+	a.metrics.expect(o.method + " " + Prefix + o.path)
 	huma.Register(a.huma, hop, func(ctx context.Context, in *I) (*O, error) {
 		out, err := fn(ctx, infoOf(ctx).who, in)
 		if err == nil {

@@ -56,6 +56,14 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	return m
 }
 
+// expect starts the series of a route at zero, so that the first request shows.
+func (m metrics) expect(route string) {
+	for _, class := range []string{"2xx", "4xx", "5xx"} {
+		m.requests.WithLabelValues(route, class)
+	}
+	m.seconds.WithLabelValues(route)
+}
+
 // recorder notes what was answered. Unwrap lets http.ResponseController and web sockets reach the connection.
 type recorder struct {
 	http.ResponseWriter

@@ -22,6 +22,7 @@ type numberJSON struct {
 	Version  int    `json:"version"`
 }
 
+// NumberFields are where a number leads; what is absent stays as it is.
 type NumberFields struct {
 	Flow     *string `json:"flow,omitempty" maxLength:"100"`
 	Queue    *string `json:"queue,omitempty" maxLength:"100"`
@@ -36,6 +37,7 @@ type numberInput struct {
 	}
 }
 
+// ByNumber names a dialled number.
 type ByNumber struct {
 	Number string `path:"number" maxLength:"100"`
 }

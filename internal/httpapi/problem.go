@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
+	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -153,6 +157,18 @@ func byField(field, message string, taken bool) *Problem {
 	return p
 }
 
+// byFields makes the answer to several broken rules at once.
+func byFields(fields map[string]string) *Problem {
+	p := &Problem{Status: http.StatusUnprocessableEntity, Detail: "the input is not valid"}
+	for _, f := range slices.Sorted(maps.Keys(fields)) {
+		p.Errors = append(p.Errors, FieldError{Field: f, Message: fields[f]})
+	}
+	if len(p.Errors) > 0 {
+		p.Field, p.Detail = p.Errors[0].Field, p.Errors[0].Field+": "+p.Errors[0].Message
+	}
+	return p
+}
+
 var ticketStatus = map[tickets.Code]int{
 	tickets.CodeNotFound: 404, tickets.CodeConflict: 409, tickets.CodePrecondition: 412, tickets.CodeInvalid: 422, tickets.CodeForbidden: 403,
 }
@@ -204,6 +220,9 @@ func settingsProblem(err error) *Problem {
 	if i, ok := errors.AsType[*trunks.Invalid](err); ok {
 		return byField(i.Field, i.Message, i.Taken)
 	}
+	if i, ok := errors.AsType[*queue.InvalidError](err); ok {
+		return byFields(i.Fields)
+	}
 	switch {
 	case errors.Is(err, trunks.ErrNotFound), errors.Is(err, queue.ErrNotFound):
 		return notFound("there is no such object")
@@ -220,10 +239,11 @@ func settingsProblem(err error) *Problem {
 // systemProblem judges trouble that is not the caller's.
 func systemProblem(err error) *Problem {
 	_, connect := errors.AsType[*pgconn.ConnectError](err)
+	_, wire := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &Problem{Status: 499, Detail: "the client went away", cause: err}
-	case connect, errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err), pg.Retryable(err), strings.HasPrefix(pg.Code(err), "57"),
+	case connect, wire, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err), pg.Retryable(err), strings.HasPrefix(pg.Code(err), "57"),
 		errors.Is(err, pg.ErrCommitUnknown):
 		return &Problem{Status: http.StatusServiceUnavailable, Detail: "the database does not answer now; try again", retry: 2 * time.Second, cause: err}
 	}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"hotline/internal/auth"
 	"hotline/queue"
+	"hotline/tickets"
 )
 
 // QueueFields are the settings of a queue; what is absent stays as it is, or gets its default.
@@ -49,6 +51,7 @@ type queuePatch struct {
 	Body QueueFields
 }
 
+// ByKey names a queue.
 type ByKey struct {
 	Key string `path:"key" maxLength:"100"`
 }
@@ -68,6 +71,9 @@ func (a *API) queueRoutes() {
 		func(ctx context.Context, who *auth.Identity, in *queueInput) (*created[queue.Queue], error) {
 			q := queue.Queue{Key: in.Body.Key}
 			if err := overlay(in.Body.QueueFields, &q); err != nil {
+				return nil, err
+			}
+			if err := a.checkTeam(ctx, who, in.Body.Team); err != nil {
 				return nil, err
 			}
 			q, err := a.cfg.Queues.CreateQueue(ctx, q)
@@ -113,6 +119,9 @@ func (a *API) changeQueue(ctx context.Context, who *auth.Identity, in *queuePatc
 	if err := overlay(in.Body, &q); err != nil {
 		return nil, err
 	}
+	if err := a.checkTeam(ctx, who, in.Body.Team); err != nil {
+		return nil, err
+	}
 	if q, err = a.cfg.Queues.UpdateQueue(ctx, q); err != nil {
 		return nil, err
 	}
@@ -125,4 +134,19 @@ func (a *API) changeQueue(ctx context.Context, who *auth.Identity, in *queuePatc
 func (a *API) queueChanged(ctx context.Context, who *auth.Identity, action, key string, fields []string) error {
 	a.cfg.Live.ConfigChanged(ChangedQueues)
 	return a.cfg.Auth.Audit(ctx, a.cfg.Pool, who, auth.Entry{Action: action, Object: "queue:" + key, Detail: map[string]any{"fields": fields}})
+}
+
+// checkTeam refuses a team that is not there: its calls would make tickets that nobody sees.
+func (a *API) checkTeam(ctx context.Context, who *auth.Identity, name *string) error {
+	if name == nil || *name == "" {
+		return nil
+	}
+	teams, err := a.cfg.Tickets.Teams(ctx, actor(who))
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(teams, func(t tickets.Team) bool { return t.Name == *name }) {
+		return invalid("team", "there is no such team")
+	}
+	return nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -56,7 +58,7 @@ func (a *API) recordingRoutes() {
 			p, err := a.cfg.Recordings.Peaks(ctx, in.ID)
 			return &body[Peaks]{Body: p}, err
 		})
-	handle(a, op{method: "GET", path: "/recordings/{id}/access", summary: "Who heard a recording", resource: auth.Recordings, verb: auth.Read},
+	handle(a, op{method: "GET", path: "/recordings/{id}/access", summary: "Who heard a recording", resource: auth.Hearings, verb: auth.Read},
 		func(ctx context.Context, who *auth.Identity, in *ByID) (*body[list[Access]], error) {
 			if _, err := a.recordingFor(ctx, who, in.ID); err != nil {
 				return nil, err
@@ -67,8 +69,8 @@ func (a *API) recordingRoutes() {
 	handle(a, op{method: "GET", path: "/recordings/{id}/audio", summary: "Sound of a recording: WAV, with ranges; every hearing is logged", resource: auth.Recordings, verb: auth.Read}, a.audio)
 }
 
-// audio streams the sound. The hearing is logged before the first byte; a part that a player fetches later in the file
-// belongs to the same hearing.
+// audio streams the sound. The hearing is logged before the first byte goes out, whatever part of the file is asked for;
+// the further parts that a player fetches belong to the same hearing.
 func (a *API) audio(ctx context.Context, who *auth.Identity, in *audioInput) (*huma.StreamResponse, error) {
 	if _, err := a.recordingFor(ctx, who, in.ID); err != nil {
 		return nil, err
@@ -81,8 +83,9 @@ func (a *API) audio(ctx context.Context, who *auth.Identity, in *audioInput) (*h
 	if in.Download {
 		action = "download"
 	}
-	if r := infoOf(ctx).req.Header.Get("Range"); r == "" || len(r) > 8 && r[:8] == "bytes=0-" {
+	if infoOf(ctx).req.Method != http.MethodHead && a.heard.fresh(who.AgentID, in.ID, action, a.now()) {
 		if err := a.cfg.Recordings.LogAccess(ctx, in.ID, who.AgentID, action, who.IP); err != nil {
+			a.heard.forget(who.AgentID, in.ID, action)
 			_ = f.Close()
 			return nil, err
 		}
@@ -102,4 +105,48 @@ func serveWAV(w http.ResponseWriter, r *http.Request, f io.ReadSeeker, rec Recor
 		h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="recording-%d.wav"`, rec.ID))
 	}
 	http.ServeContent(w, r, "", time.Time{}, f)
+}
+
+const (
+	sameHearing = 10 * time.Minute // between two requests of one player
+	maxHearings = 10000            // when it is full of fresh ones, everything is logged
+)
+
+// hearings remembers what was logged a moment ago, so that one playback in fifty ranges is one line.
+type hearings struct {
+	mu   sync.Mutex // guards seen
+	seen map[hearing]time.Time
+}
+
+type hearing struct {
+	agent, recording int64
+	action           string
+}
+
+// fresh reports whether this is a new hearing, which has to be logged.
+func (h *hearings) fresh(agent, recording int64, action string, now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k := hearing{agent, recording, action}
+	if last, ok := h.seen[k]; ok && now.Sub(last) < sameHearing {
+		h.seen[k] = now
+		return false
+	}
+	if len(h.seen) >= maxHearings {
+		maps.DeleteFunc(h.seen, func(_ hearing, at time.Time) bool { return now.Sub(at) >= sameHearing })
+	}
+	if h.seen == nil {
+		h.seen = map[hearing]time.Time{}
+	}
+	if len(h.seen) < maxHearings {
+		h.seen[k] = now
+	}
+	return true
+}
+
+// forget takes a hearing back that could not be logged.
+func (h *hearings) forget(agent, recording int64, action string) {
+	h.mu.Lock()
+	delete(h.seen, hearing{agent, recording, action})
+	h.mu.Unlock()
 }

@@ -45,6 +45,7 @@ type newTicket struct {
 	}
 }
 
+// OfTicket names a ticket by its number, as people write it.
 type OfTicket struct {
 	Number string `path:"number" maxLength:"40"`
 }

@@ -64,6 +64,7 @@ type trunkInput struct {
 	}
 }
 
+// ByName names a trunk.
 type ByName struct {
 	Name string `path:"name" maxLength:"100"`
 }

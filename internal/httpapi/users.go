@@ -54,6 +54,7 @@ type userPatch struct {
 	Body UserFields
 }
 
+// ByLogin names an account.
 type ByLogin struct {
 	Login string `path:"login" maxLength:"100"`
 }
