@@ -49,6 +49,23 @@ func BenchmarkRecorderFrame(b *testing.B) {
 	}
 }
 
+// BenchmarkStartAndClose is what a recording costs beside its sound: key, file, sync, renames.
+func BenchmarkStartAndClose(b *testing.B) {
+	base := b.TempDir()
+	s, err := recordings.New(recordings.Config{Dir: filepath.Join(base, "r"), KeyFile: filepath.Join(base, "key"), Pool: noDatabase(b)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := &rig{t: b, Service: s, log: &logBook{}}
+	sound := newVoice(media.PCMA, 1000).frame()
+	for b.Loop() {
+		rec := r.start(recordings.Start{Call: "bench"})
+		rec.Frame(0, 8, 0, sound)
+		r.end(rec)
+	}
+	r.close(s)
+}
+
 // BenchmarkSealSecond seals and writes one second of a talk to the disk.
 func BenchmarkSealSecond(b *testing.B) {
 	base := b.TempDir()

@@ -23,15 +23,15 @@ func (c *clock) now() time.Time  { return *c.at.Load() }
 
 // TestRetentionIsExact is R52: 400 days, four settings, some held; nothing goes early, nothing late.
 func TestRetentionIsExact(t *testing.T) {
+	t.Parallel()
 	var c clock
 	begin := time.Date(2026, 3, 1, 15, 30, 0, 0, time.FixedZone("", 3*3600))
 	c.set(begin)
 	r := newRig(t, func(cfg *recordings.Config) { cfg.Now, cfg.RetentionDays = c.now, 30 })
 	r.call("days")
 	type kept struct {
-		key  string
-		due  time.Time // zero: held for ever
-		gone bool
+		key string
+		due time.Time // zero: held for ever
 	}
 	var all []*kept
 	for day := range 100 { // one each fourth day
@@ -105,6 +105,7 @@ func TestRetentionIsExact(t *testing.T) {
 }
 
 func TestRetentionToTheSecond(t *testing.T) {
+	t.Parallel()
 	var c clock
 	begin := time.Date(2026, 3, 1, 15, 30, 0, 0, time.UTC)
 	c.set(begin)
@@ -141,6 +142,7 @@ func TestRetentionToTheSecond(t *testing.T) {
 // TestExpireWithoutRow deletes a file whose call never came, by the date in its head; one that waits, is being made or is
 // held stays.
 func TestExpireWithoutRow(t *testing.T) {
+	t.Parallel()
 	var c clock
 	begin := time.Date(2026, 3, 1, 15, 30, 0, 0, time.UTC)
 	c.set(begin)
@@ -184,6 +186,7 @@ func TestExpireWithoutRow(t *testing.T) {
 
 // TestExpireGoesOn past a file that cannot be deleted, and gives up rows whose file never came.
 func TestExpireGoesOn(t *testing.T) {
+	t.Parallel()
 	var c clock
 	begin := time.Now()
 	c.set(begin)
@@ -222,6 +225,48 @@ func TestExpireGoesOn(t *testing.T) {
 	}
 	r.end(live)
 	if w := r.waitRow(live.ID()); w.state != "failed" { // no sound, but closed as usual
+		t.Errorf("%+v", w)
+	}
+}
+
+// TestHoldInTheInstantOfExpiry lays a hold upon a recording while Expire is about to delete it.
+func TestHoldInTheInstantOfExpiry(t *testing.T) {
+	t.Parallel()
+	var c clock
+	begin := time.Now()
+	c.set(begin)
+	r := newRig(t, func(cfg *recordings.Config) { cfg.Now, cfg.RetentionDays = c.now, 1 })
+	r.call("hold")
+	rec := r.start(recordings.Start{Call: "hold"})
+	v := newVoice(media.PCMA, 700)
+	talk(t, rec, 0, 50, v, v)
+	r.end(rec)
+	w := r.waitRow(rec.ID())
+	r.kept(w)
+	c.set(begin.AddDate(0, 0, 2))
+	tx, err := r.pool.Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(context.Background(), `UPDATE recording SET legal_hold = true`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- r.Expire(context.Background()) }()
+	r.until("Expire waiting for the lock", func() (waits bool) {
+		err := r.pool.QueryRow(context.Background(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waits)
+		return err == nil && waits
+	})
+	if err := tx.Commit(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if _, _, got := r.read(w.id); len(got[0]) != 8000 {
+		t.Errorf("%d samples", len(got[0]))
+	}
+	if w, _ := r.row(rec.ID()); w.state != "ready" {
 		t.Errorf("%+v", w)
 	}
 }

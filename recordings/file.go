@@ -40,20 +40,15 @@ func readFile(f *os.File, ids []age.Identity) (*file, error) {
 	r.frames = body / h.sealed()
 	if rest := int(body%h.sealed()) - frameHead - tagLen; rest > 0 { // a shorter last frame, whole or torn
 		r.frames, r.last = r.frames+1, rest
-		if _, err := r.frame(nil, r.frames-1); err != nil {
-			r.drop()
-		}
 	}
 	for r.frames > 0 { // a lost power may leave a tail of any length that nobody wrote
 		if _, err := r.frame(nil, r.frames-1); err == nil {
 			break
 		}
-		r.drop()
+		r.frames, r.last = r.frames-1, h.plain()
 	}
 	return r, nil
 }
-
-func (r *file) drop() { r.frames, r.last = r.frames-1, r.h.plain() }
 
 // frame opens one frame into dst.
 func (r *file) frame(dst []byte, i int64) ([]byte, error) {

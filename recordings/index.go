@@ -15,6 +15,8 @@ import (
 const (
 	rowLimit  = 5 * time.Second // for one row: a database that hangs is one that is away
 	lastLimit = 2 * time.Second // for what is left when the service stops
+
+	readAtOnce = 20 // files of before, between looks at what is new
 )
 
 // errNoCall says that the call has no row yet.
@@ -110,18 +112,20 @@ func (d *desk) judge(s *Service, err error) bool {
 	return true
 }
 
-// readBack brings closed files into rows that memory does not know: from before a crash, or more than it may hold.
+// readBack brings closed files into rows that memory does not know: from before a crash, or more than it may hold. It
+// takes a few at a time, so that rows of talks that are on do not wait for thousands of old ones.
 func (s *Service) readBack(ctx context.Context, d *desk) {
 	list, err := s.dir.list(endDone, endCut)
 	if err != nil {
 		s.cfg.Log.Error("unfinished recordings cannot be listed", "cause", err)
 		return
 	}
+	read := 0
 	for _, u := range list {
 		if s.known(u.key) {
 			continue
 		}
-		if ctx.Err() != nil {
+		if read++; read > readAtOnce || ctx.Err() != nil {
 			s.again()
 			return
 		}

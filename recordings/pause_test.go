@@ -14,6 +14,7 @@ import (
 const secret = 0x2A
 
 func TestPauseLeavesNothing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.call("pause")
 	rec := r.start(recordings.Start{Call: "pause"})
@@ -54,6 +55,7 @@ func TestPauseLeavesNothing(t *testing.T) {
 }
 
 func TestPauseUntilTheEnd(t *testing.T) { // resume was lost
+	t.Parallel()
 	r := newRig(t)
 	r.call("lost")
 	rec := r.start(recordings.Start{Call: "lost"})
@@ -71,6 +73,7 @@ func TestPauseUntilTheEnd(t *testing.T) { // resume was lost
 // TestNoSampleOfAPause lets people speak in real time's order: each sample is said at an instant, comes later by a
 // network's whim and is placed as a tap places it. What was said in a pause is secret, on both channels.
 func TestNoSampleOfAPause(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.call("chance")
 	for seed := range uint64(30) {

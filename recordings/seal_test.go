@@ -17,6 +17,7 @@ import (
 // TestNothingInTheClear searches the disk for what was said, while it is said and after, and for the number of who said
 // it (R53).
 func TestNothingInTheClear(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.call("clear")
 	rec := r.start(recordings.Start{Call: "clear"})
@@ -77,6 +78,7 @@ func TestNothingInTheClear(t *testing.T) {
 
 // TestDamageIsHeard flips bytes: in a frame, in the head, and swaps frames of two files.
 func TestDamageIsSilence(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.call("flip")
 	rec := r.start(recordings.Start{Call: "flip"})
@@ -133,6 +135,7 @@ func TestDamageIsSilence(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.call("keys")
 	rec := r.start(recordings.Start{Call: "keys"})
@@ -225,6 +228,7 @@ func TestKeys(t *testing.T) {
 
 // TestTwoStartsMakeOneKey begins in an empty directory twice at once.
 func TestTwoStartsMakeOneKey(t *testing.T) {
+	t.Parallel()
 	base := t.TempDir()
 	cfg := recordings.Config{Dir: filepath.Join(base, "r"), KeyFile: filepath.Join(base, "keys", "key")}
 	made := make(chan error)
@@ -255,6 +259,7 @@ func TestTwoStartsMakeOneKey(t *testing.T) {
 
 // TestAbsurdStarts are refused, and leave no file.
 func TestAbsurdStarts(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for _, o := range []recordings.Start{{Kind: "greeting"}, {}, {Kind: recordings.KindCall, Call: strings.Repeat("x", 20<<10)}} {
 		if rec, err := r.Start(context.Background(), o); err == nil {
