@@ -125,18 +125,21 @@ func (c *Copier) load(ctx context.Context) error {
 	c.calls = map[telephony.CallID]*Summary{}
 	c.cur, c.copied = cursor{}, uint64(seq)
 	for c.cur.seq < c.copied {
-		rs, err := c.read(int(min(c.copied-c.cur.seq, copyBatch)))
+		before := c.cur
+		rs, err := c.read(1) // one by one: segments may begin anywhere, and what is not copied yet must stay unread
 		if err != nil {
 			return err
 		}
 		if len(rs) == 0 {
 			break
 		}
-		for _, r := range rs {
-			c.fold(r)
-			if r.Type == TypeEnd {
-				delete(c.calls, r.Call)
-			}
+		if rs[0].Seq > c.copied {
+			c.cur = before
+			break
+		}
+		c.fold(rs[0])
+		if rs[0].Type == TypeEnd {
+			delete(c.calls, rs[0].Call)
 		}
 	}
 	return nil

@@ -112,6 +112,35 @@ func TestFollowUpAndRowsAreOne(t *testing.T) {
 	}
 }
 
+// A copier that starts over in the middle of a trimmed journal copies every record that is left, and none twice.
+func TestStartingOverAfterTrimming(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir(), SegmentBytes: 4096})
+	ok(t, err)
+	defer j.Close()
+	seen := map[string]int{}
+	each := func(_ context.Context, _ pgx.Tx, c calllog.Copied) error {
+		seen[fmt.Sprintf("%s-%d", c.Record.Call, c.Record.N)]++
+		return nil
+	}
+	const calls = 60
+	for i := range calls {
+		ok(t, call(t, j, fmt.Sprint("c", i)).Finish(t.Context(), telephony.End{Result: "success", Reason: "completed"}))
+		if i == calls/2 {
+			ok(t, (&calllog.Copier{Journal: j, Pool: pool, Each: each}).Drain(t.Context()))
+		}
+	}
+	ok(t, (&calllog.Copier{Journal: j, Pool: pool, Each: each}).Drain(t.Context()))
+	for k, n := range seen {
+		if n != 1 {
+			t.Errorf("%s told %d times", k, n)
+		}
+	}
+	if len(seen) != 2*calls {
+		t.Fatalf("%d of %d records told", len(seen), 2*calls)
+	}
+}
+
 // A record that the database refuses for good is left out and holds up nobody.
 func TestPoisonIsLeftOut(t *testing.T) {
 	pool := pgtest.New(t)
