@@ -3,6 +3,7 @@ package recordings
 import (
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -82,4 +83,27 @@ func Sealer(r *Recorder) (second, end func()) {
 			r.peaks = r.peaks[:0]
 		}
 	}, func() { r.end(nil); <-r.done }
+}
+
+// CutAway takes the last bytes of a file away, one by one, and tells how much sound is left each time.
+func CutAway(t *testing.T, s *Service, name string, last int64, each func(size, samples int64)) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := readFile(f, s.keys.open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for size := r.sealedLen() - 1; last > 0; size, last = size-1, last-1 {
+		if err := f.Truncate(size); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.fit(); err != nil {
+			t.Fatal(err)
+		}
+		each(size, r.samples())
+	}
 }

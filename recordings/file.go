@@ -28,26 +28,31 @@ func readFile(f *os.File, ids []age.Identity) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &file{f: f, h: h, start: start, last: h.plain()}
+	r := &file{f: f, h: h, start: start}
 	if r.seal, err = openSeal(h, head, ids); err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
+	return r, r.fit()
+}
+
+// fit finds how many frames are whole.
+func (r *file) fit() error {
+	info, err := r.f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("size of a recording: %w", err)
+		return fmt.Errorf("size of a recording: %w", err)
 	}
-	body := info.Size() - start
-	r.frames = body / h.sealed()
-	if rest := int(body%h.sealed()) - frameHead - tagLen; rest > 0 { // a shorter last frame, whole or torn
+	body := info.Size() - r.start
+	r.frames, r.last = body/r.h.sealed(), r.h.plain()
+	if rest := int(body%r.h.sealed()) - frameHead - tagLen; rest > 0 { // a shorter last frame, whole or torn
 		r.frames, r.last = r.frames+1, rest
 	}
 	for r.frames > 0 { // a lost power may leave a tail of any length that nobody wrote
 		if _, err := r.frame(nil, r.frames-1); err == nil {
 			break
 		}
-		r.frames, r.last = r.frames-1, h.plain()
+		r.frames, r.last = r.frames-1, r.h.plain()
 	}
-	return r, nil
+	return nil
 }
 
 // frame opens one frame into dst.
