@@ -112,8 +112,12 @@ func TestLoginGivesAnIdentity(t *testing.T) {
 func TestSessionEnds(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(t *testing.T, b bundle){
-		"idle for 12 hours":  func(_ *testing.T, b bundle) { b.clock.add(12*time.Hour + time.Second) },
-		"account closed":     func(t *testing.T, b bundle) { patch(t, b, auth.UserPatch{Active: new(bool)}) },
+		"idle for 12 hours": func(_ *testing.T, b bundle) { b.clock.add(12*time.Hour + time.Second) },
+		"account closed":    func(t *testing.T, b bundle) { patch(t, b, auth.UserPatch{Active: new(bool)}) },
+		"closed by an import": func(t *testing.T, b bundle) {
+			_, err := b.pool.Exec(t.Context(), "UPDATE agent SET active = false")
+			check(t, err)
+		},
 		"password set anew":  func(t *testing.T, b bundle) { must(t)(b.SetPassword(t.Context(), nil, "agent1", "")) },
 		"swept when expired": func(t *testing.T, b bundle) { b.clock.add(31 * 24 * time.Hour); check(t, b.Sweep(t.Context())) },
 	}

@@ -234,40 +234,68 @@ func TestServerDiesWithAKilledProcess(t *testing.T) {
 func TestServerThatOutlivedItsProcessIsStoppedFirst(t *testing.T) {
 	t.Parallel()
 	dir := dataDir(t)
-	cmd, pid := victim(t, dir)
-	// A stopped server cannot act on the signal of its parent's death: it outlives the process.
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+	c := start(t, cluster.Config{Dir: dir})
+	if err := c.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Process.Kill(); err != nil {
+	// A server that nobody supervises, as a lost signal of its parent's death would leave it.
+	bin, err := cluster.Find(t.Context(), 0)
+	if err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait()
-	if err := syscall.Kill(pid, 0); err != nil {
-		t.Fatalf("the old server is gone already (%v): the test shows nothing", err)
+	acc, err := cluster.PickAccount(dir, "")
+	if err != nil {
+		t.Fatal(err)
 	}
-	c := start(t, cluster.Config{Dir: dir, StopGrace: time.Second})
-	if pids := postmasters(t, c.Dir()); len(pids) != 1 || pids[0] != c.PID() {
-		t.Fatalf("postmasters %v, ours %d; want ours alone", pids, c.PID())
+	old := exec.Command(bin.Postgres(), cluster.Arguments(c.Dir(), map[string]string{"listen_addresses": "", "unix_socket_directories": c.Socket()})...)
+	old.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if acc.Switch {
+		old.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(acc.UID), Gid: uint32(acc.GID)}
 	}
-	if _, err := query[int](t, c.URL(), "SELECT 1"); err != nil {
+	if err := old.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- old.Wait() }()
+	eventually(t, "the old server takes connections", func() bool { _, err := query[int](t, c.URL(), "SELECT 1"); return err == nil })
+	again := start(t, cluster.Config{Dir: dir, StopGrace: 5 * time.Second})
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("the old server did not end by itself: %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the old server still runs")
+	}
+	if pids := postmasters(t, c.Dir()); len(pids) != 1 || pids[0] != again.PID() {
+		t.Fatalf("postmasters %v, ours %d; want ours alone", pids, again.PID())
+	}
+	if _, err := query[int](t, again.URL(), "SELECT 1"); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestPidFileOfAStrangerDoesNotBlockTheStart(t *testing.T) {
 	t.Parallel()
-	dir := dataDir(t)
-	c := start(t, cluster.Config{Dir: dir})
-	if err := c.Stop(t.Context()); err != nil {
-		t.Fatal(err)
+	other := start(t, cluster.Config{Dir: dataDir(t)})
+	// After a crash of the machine the number in the file may belong to anybody: to us, or to a server of other data.
+	for name, pid := range map[string]int{"a program": os.Getpid(), "another PostgreSQL": other.PID()} {
+		t.Run(name, func(t *testing.T) {
+			dir := dataDir(t)
+			c := start(t, cluster.Config{Dir: dir})
+			if err := c.Stop(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			text := fmt.Sprintf("%d\n%s\n1\n5432\n%s/run\n\n0 0\nready   \n", pid, dir, dir)
+			if err := os.WriteFile(filepath.Join(dir, "postmaster.pid"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			start(t, cluster.Config{Dir: dir})
+			if _, err := query[int](t, other.URL(), "SELECT 1"); err != nil || other.PID() != pid && pid != os.Getpid() {
+				t.Errorf("the other server suffered: %v", err)
+			}
+		})
 	}
-	// After a crash of the machine the number in the file may belong to anybody, here to us.
-	text := fmt.Sprintf("%d\n%s\n1\n5432\n%s/run\n\n0 0\nready   \n", os.Getpid(), dir, dir)
-	if err := os.WriteFile(filepath.Join(dir, "postmaster.pid"), []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	start(t, cluster.Config{Dir: dir})
 }
 
 func TestUnfinishedInitIsDoneAgain(t *testing.T) {
