@@ -143,21 +143,22 @@ func (a *API) changeTrunk(ctx context.Context, who *auth.Identity, in *trunkPatc
 	if err != nil {
 		return nil, err
 	}
-	t, err := write(ctx, a, func(tx pgx.Tx) (trunks.Trunk, error) {
-		t, err := a.cfg.Trunks.Get(ctx, in.Name)
+	t, err := a.cfg.Trunks.Get(ctx, in.Name) // before the transaction: two connections per request would starve the pool
+	if err != nil {
+		return nil, err
+	}
+	if version != 0 && version != t.Version {
+		return nil, stale()
+	}
+	if err := in.Body.apply(&t); err != nil {
+		return nil, err
+	}
+	t, err = write(ctx, a, func(tx pgx.Tx) (trunks.Trunk, error) {
+		out, err := a.cfg.Trunks.Update(ctx, tx, t) // holds the version read above against the row
 		if err != nil {
-			return t, err
+			return out, err
 		}
-		if version != 0 && version != t.Version {
-			return t, stale()
-		}
-		if err := in.Body.apply(&t); err != nil {
-			return t, err
-		}
-		if t, err = a.cfg.Trunks.Update(ctx, tx, t); err != nil { // holds the version read above against the row
-			return t, err
-		}
-		return t, a.trunkAudit(ctx, tx, who, "trunk.update", t.Name, in.Body)
+		return out, a.trunkAudit(ctx, tx, who, "trunk.update", t.Name, in.Body)
 	})
 	if err != nil {
 		return nil, err
