@@ -142,6 +142,10 @@ func (a *API) report(r *http.Request, in *info, rec *recorder, took time.Duratio
 			return
 		}
 	}
+	if in.problem != nil && in.problem.Code == "cross_origin" {
+		a.log.Warn("request from another site's page refused", append(attrs, "origin", clip(r.Header.Get("Origin"), 200))...)
+		return
+	}
 	if route == "none" || !strings.HasPrefix(r.URL.Path, "/api/") {
 		a.log.Debug("request", attrs...)
 		return
