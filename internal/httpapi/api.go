@@ -120,6 +120,7 @@ func New(cfg Config) (*API, error) {
 	a.metrics = newMetrics(cfg.Registerer)
 	a.huma = humago.NewWithPrefix(a.mux, Prefix, humaConfig(cmp.Or(cfg.Version, "dev")))
 	a.routes()
+	admitNull(a.huma.OpenAPI())
 	var err error
 	if a.spec, err = json.Marshal(a.huma.OpenAPI()); err != nil {
 		return nil, fmt.Errorf("httpapi: OpenAPI document: %w", err)

@@ -21,9 +21,10 @@ type op struct {
 	summary      string
 	resource     auth.Resource
 	verb         auth.Verb
-	public       bool // no session needed
-	secret       bool // the answer holds a secret: never stored for repeats
-	status       int  // of success; 0: 200, or 204 without a body
+	public       bool                      // no session needed
+	secret       bool                      // the answer holds a secret: never stored for repeats
+	status       int                       // of success; 0: 200, or 204 without a body
+	responses    map[string]*huma.Response // in place of what the types say; nil: nothing to add
 }
 
 // handle registers a route. fn is called with the identity (nil on public routes) once the request has passed
@@ -34,6 +35,7 @@ func handle[I, O any](a *API, o op, fn func(ctx context.Context, who *auth.Ident
 		OperationID: operationID(o.method, o.path), Tags: []string{string(o.resource)},
 		Metadata:    map[string]any{"resource": o.resource, "verb": o.verb, "public": o.public},
 		Middlewares: huma.Middlewares{a.guard(o)},
+		Responses:   o.responses,
 		Errors:      []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}
 	if !o.public {

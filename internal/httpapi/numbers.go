@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/jackc/pgx/v5"
 
@@ -68,7 +69,7 @@ func (a *API) numberRoutes() {
 			n := trunks.Number{Number: in.Body.Number}
 			in.Body.NumberFields.apply(&n)
 			n, err := a.writeNumber(ctx, who, "number.create", n, a.cfg.Trunks.CreateNumber)
-			return &created[numberJSON]{ETag: etag(n.Version), Body: numberJSON(n)}, err
+			return &created[numberJSON]{Location: Prefix + "/numbers/" + url.PathEscape(n.Number), ETag: etag(n.Version), Body: numberJSON(n)}, err
 		})
 	handle(a, op{method: "PATCH", path: "/numbers/{number}", summary: "Change where a number leads", resource: auth.Numbers, verb: auth.Write},
 		func(ctx context.Context, who *auth.Identity, in *numberPatch) (*versioned[numberJSON], error) {

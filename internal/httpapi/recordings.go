@@ -66,7 +66,16 @@ func (a *API) recordingRoutes() {
 			l, err := a.cfg.Recordings.AccessLog(ctx, in.ID)
 			return &body[list[Access]]{Body: whole(l)}, err
 		})
-	handle(a, op{method: "GET", path: "/recordings/{id}/audio", summary: "Sound of a recording: WAV, with ranges; every hearing is logged", resource: auth.Recordings, verb: auth.Read}, a.audio)
+	handle(a, op{method: "GET", path: "/recordings/{id}/audio", summary: "Sound of a recording: WAV, with ranges; every hearing is logged", resource: auth.Recordings, verb: auth.Read, responses: soundResponses()}, a.audio)
+}
+
+// soundResponses are the answers with sound, which no type describes.
+func soundResponses() map[string]*huma.Response {
+	sound := func(text string) *huma.Response {
+		return &huma.Response{Description: text, Content: map[string]*huma.MediaType{"audio/wav": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}
+	}
+	return map[string]*huma.Response{"200": sound("The whole file"), "206": sound("The part that Range names"),
+		"416": {Description: "There is no such part", Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}}}}
 }
 
 // audio streams the sound. The hearing is logged before the first byte goes out, whatever part of the file is asked for;
