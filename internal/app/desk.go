@@ -301,7 +301,7 @@ func (d *desk) Presence(agent string, online bool, tabs int, owner bool) {
 		return // a desk phone's connection is its registration
 	}
 	state := queue.Lost
-	if online && owner { // a tab without the sound cannot take a call
+	if online && (owner || tabs == 0) { // a tab without the sound cannot take a call; no tab at all is a page that reloads
 		state = queue.Online
 	}
 	if err := d.a.engine.Connection(ctx, agent, state); err != nil && !errors.Is(err, queue.ErrUnknownAgent) {

@@ -42,6 +42,7 @@ const words = {
   text: () => page.locator('body').innerText(),
   overflow: () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
   size: (c) => page.setViewportSize({ width: c.width, height: 850 }),
+  wait: (c) => page.waitForTimeout(c.ms),
   errors: () => errors,
   screenshot: (c) => page.screenshot({ path: c.path }),
 };
