@@ -94,7 +94,7 @@ func (t *talk) record(ctx context.Context) {
 	if cfg.Record == "never" || t.c.noRecord || t.a.recordings == nil {
 		return
 	}
-	rec, err := t.a.recordings.Start(ctx, recordings.Start{Call: string(t.c.id), Kind: recordings.KindCall, RetentionDays: cfg.RetentionDays,
+	rec, err := t.a.recordings.Start(ctx, recordings.Start{Call: string(t.c.id), Kind: recordings.KindCall, RetentionDays: cfg.RetentionDays, MuLaw: t.c.in.Law() == media.PCMU,
 		OnFailure: func(err error) { t.a.recordingFailed(t.c, err) }})
 	if err != nil {
 		t.a.recordingFailed(t.c, err)

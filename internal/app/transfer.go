@@ -165,7 +165,7 @@ func (a *App) playUntilKey(ctx context.Context, c *call, p telephony.Prompt, ter
 // takeMessage records until something ends it and gives the length of what was said.
 func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (length time.Duration, hungUp bool) {
 	days := a.queueConfig(req.Queue).RetentionDays
-	rec, err := a.recordings.Start(ctx, recordings.Start{Call: string(c.id), Kind: recordings.KindVoicemail, RetentionDays: days,
+	rec, err := a.recordings.Start(ctx, recordings.Start{Call: string(c.id), Kind: recordings.KindVoicemail, RetentionDays: days, MuLaw: c.in.Law() == media.PCMU,
 		OnFailure: func(err error) { a.recordingFailed(c, err) }})
 	if err != nil {
 		a.recordingFailed(c, err)
