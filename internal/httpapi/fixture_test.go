@@ -207,6 +207,16 @@ func (w *world) log() string {
 	return w.logs.String()
 }
 
+// cause is what the log says about an answer that was our fault.
+func (w *world) cause(a *answer) string {
+	for _, line := range strings.Split(w.log(), "\n") {
+		if strings.Contains(line, a.head.Get("Trace-Id")) && strings.Contains(line, "ERROR") {
+			return line
+		}
+	}
+	return string(a.body)
+}
+
 // request describes a request; zero fields are left out.
 type request struct {
 	who, token   string // cookie of a person, or an API token

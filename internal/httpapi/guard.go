@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -82,6 +85,9 @@ func (a *API) guard(o op) func(huma.Context, func(huma.Context)) {
 		} else {
 			in.who, p = a.admit(r, o.resource, o.verb)
 		}
+		if p == nil {
+			p = plainAddress(r)
+		}
 		if p != nil {
 			a.fail(w, r, p)
 			return
@@ -95,6 +101,26 @@ func (a *API) guard(o op) func(huma.Context, func(huma.Context)) {
 		next(c)
 	}
 }
+
+// plainAddress refuses what cannot stand in a text of the database: such an object is never there, and such a filter
+// cannot be meant.
+func plainAddress(r *http.Request) *Problem {
+	if !plainText(r.URL.Path) {
+		return notFound("there is no such object")
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &Problem{Status: http.StatusBadRequest, Detail: "the query of the address is not readable"}
+	}
+	for name, values := range query {
+		if !plainText(name) || slices.ContainsFunc(values, func(v string) bool { return !plainText(v) }) {
+			return invalid(clip(name, 100), "is not a text")
+		}
+	}
+	return nil
+}
+
+func plainText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
 // admit authenticates a request and holds it against the table of permissions and the rate limit.
 func (a *API) admit(r *http.Request, res auth.Resource, verb auth.Verb) (*auth.Identity, *Problem) {

@@ -241,6 +241,10 @@ func systemProblem(err error) *Problem {
 	_, connect := errors.AsType[*pgconn.ConnectError](err)
 	_, wire := errors.AsType[net.Error](err)
 	switch {
+	case unkept(pg.Code(err)):
+		return &Problem{Status: http.StatusUnprocessableEntity, Detail: "a text or a number in the request cannot be kept: NUL characters, or too large", cause: err}
+	case pg.Code(err) == pg.CodeUniqueViolation:
+		return &Problem{Status: http.StatusConflict, Detail: "the same is there already", cause: err}
 	case errors.Is(err, context.Canceled):
 		return &Problem{Status: 499, Detail: "the client went away", cause: err}
 	case connect, wire, errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, context.DeadlineExceeded), pgconn.Timeout(err), pg.Retryable(err), strings.HasPrefix(pg.Code(err), "57"),
@@ -248,6 +252,12 @@ func systemProblem(err error) *Problem {
 		return &Problem{Status: http.StatusServiceUnavailable, Detail: "the database does not answer now; try again", retry: 2 * time.Second, cause: err}
 	}
 	return &Problem{Status: http.StatusInternalServerError, Detail: "internal error", cause: err}
+}
+
+// unkept names the complaints of PostgreSQL about a value that no column can hold: character_not_in_repertoire and
+// untranslatable_character (NUL), numeric_value_out_of_range, datetime_field_overflow.
+func unkept(code string) bool {
+	return code == "22021" || code == "22P05" || code == "22003" || code == "22008"
 }
 
 // fail writes a problem as the answer of a plain handler.
