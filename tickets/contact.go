@@ -2,11 +2,13 @@ package tickets
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 var contactKinds = []string{"person", "shared", "unknown", "machine"}
@@ -333,6 +335,9 @@ func (s *Service) addPoint(ctx context.Context, tx pgx.Tx, a Actor, by author, c
 		VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,'agent',$10)
 		ON CONFLICT (kind, value_norm, ext, contact_id, org_id) DO UPDATE SET level = 'known', sharing = excluded.sharing, label = coalesce(excluded.label, contact_point.label), source = 'agent', expires_at = NULL`,
 		nullID(contact), nullID(org), p.Kind, value, clip(p.Value, 254), nullText(clip(p.Ext, 20)), append([]string{}, alt...), nullText(clip(p.Label, 100)), p.Sharing, by.at)
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok && pe.ConstraintName == "contact_point_owner" {
+		return conflict(field, pointOwner{ContactID: contact}, "this contact has the address already, with another extension: change that one")
+	}
 	if err != nil {
 		return fmt.Errorf("insert point: %w", err)
 	}
