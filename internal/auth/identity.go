@@ -30,7 +30,7 @@ type Identity struct {
 	PartnerOrgID int64  // external agent: the partner's organisation; 0: our own
 	Roles        []string
 	Permissions  []string
-	Teams        []Team
+	Teams        []Team // of an external agent only those of their partner, whatever else they were made a member of
 
 	SessionID int64    // 0 for a token
 	TokenID   int64    // 0 for a session
@@ -66,7 +66,8 @@ const identityColumns = `a.id, a.login::text, a.name, a.locale, coalesce(a.partn
   ARRAY(SELECT r.key FROM agent_role ar JOIN role r ON r.id = ar.role_id WHERE ar.agent_id = a.id ORDER BY r.key),
   ARRAY(SELECT DISTINCT p FROM agent_role ar JOIN role r ON r.id = ar.role_id, unnest(r.permissions) p WHERE ar.agent_id = a.id ORDER BY p),
   coalesce((SELECT jsonb_agg(jsonb_build_object('id', t.id, 'name', t.name, 'line', t.line, 'access', m.access) ORDER BY t.line, t.name)
-            FROM team_member m JOIN team t ON t.id = m.team_id WHERE m.agent_id = a.id), '[]')`
+            FROM team_member m JOIN team t ON t.id = m.team_id WHERE m.agent_id = a.id
+            AND (a.partner_org_id IS NULL OR t.partner_org_id = a.partner_org_id)), '[]')`
 
 // fields are the targets of identityColumns.
 func (id *Identity) fields() []any {
