@@ -143,7 +143,8 @@ func TestLimiterRefillsAndStaysBounded(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	l := newLimiter(1, 2, func() time.Time { return now })
 	take := func(who string) bool { _, ok := l.take(who); return ok }
-	if !take("a") || !take("a") || take("a") || !take("b") {
+	first, second, third := take("a"), take("a"), take("a")
+	if !first || !second || third || !take("b") {
 		t.Fatal("a burst of two each, no more")
 	}
 	if wait, ok := l.take("a"); ok || wait <= 0 || wait > time.Second {
