@@ -141,8 +141,9 @@ func (a *API) replay(w http.ResponseWriter, r *http.Request, s *storedAnswer, bo
 	var sum []byte
 	var status *int
 	var ans *answer
-	err := a.cfg.Pool.QueryRow(r.Context(), `SELECT method, path, body_sha256, status, response FROM idempotency WHERE actor = $1 AND key = $2`,
-		s.actor, s.key).Scan(&method, &path, &sum, &status, &ans)
+	var since time.Time
+	err := a.cfg.Pool.QueryRow(r.Context(), `SELECT method, path, body_sha256, status, response, created_at FROM idempotency WHERE actor = $1 AND key = $2`,
+		s.actor, s.key).Scan(&method, &path, &sum, &status, &ans, &since)
 	if errors.Is(err, pgx.ErrNoRows) { // the first one failed this moment
 		a.fail(w, r, &Problem{Status: http.StatusConflict, Code: "idempotency_running", Detail: "the first request with this key has just failed; try again", retry: time.Second})
 		return
@@ -155,7 +156,7 @@ func (a *API) replay(w http.ResponseWriter, r *http.Request, s *storedAnswer, bo
 	switch {
 	case method != r.Method || path != r.URL.Path || !bytes.Equal(sum, want[:]):
 		a.fail(w, r, &Problem{Status: http.StatusUnprocessableEntity, Code: "idempotency_mismatch", Field: keyHeader, Detail: "this key was used for another request"})
-	case status == nil:
+	case status == nil, *status == carriedOutStatus && a.now().Sub(since) < orphanAfter: // its answer is on the way
 		a.fail(w, r, &Problem{Status: http.StatusConflict, Code: "idempotency_running", Detail: "the first request with this key is still running", retry: time.Second})
 	case *status == carriedOutStatus || ans == nil || ans.Secret:
 		a.fail(w, r, &Problem{Status: http.StatusConflict, Code: "idempotency_done", Detail: "the request was carried out; its answer is not kept"})
