@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -172,10 +174,17 @@ func TestHearingsJoinTheRangesOfOnePlayback(t *testing.T) {
 	var h hearings
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	var logged atomic.Int32
+	fresh := func(agent, recording int64, action string, now time.Time) bool {
+		wrote := false
+		if err := h.log(t.Context(), hearing{agent, recording, action, "192.0.2.1"}, now, func() error { wrote = true; return nil }); err != nil {
+			t.Error(err)
+		}
+		return wrote
+	}
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if h.fresh(1, 7, "play", now) {
+			if fresh(1, 7, "play", now) {
 				logged.Add(1)
 			}
 		})
@@ -184,25 +193,56 @@ func TestHearingsJoinTheRangesOfOnePlayback(t *testing.T) {
 	if logged.Load() != 1 {
 		t.Errorf("%d lines for one playback", logged.Load())
 	}
-	if !h.fresh(2, 7, "play", now) || !h.fresh(1, 8, "play", now) || !h.fresh(1, 7, "download", now) {
+	if !fresh(2, 7, "play", now) || !fresh(1, 8, "play", now) || !fresh(1, 7, "download", now) {
 		t.Error("another person, recording or action is another hearing")
 	}
-	if h.fresh(1, 7, "play", now.Add(9*time.Minute)) || h.fresh(1, 7, "play", now.Add(18*time.Minute)) {
+	if fresh(1, 7, "play", now.Add(9*time.Minute)) || fresh(1, 7, "play", now.Add(18*time.Minute)) {
 		t.Error("a long playback is one hearing")
 	}
-	if !h.fresh(1, 7, "play", now.Add(29*time.Minute)) {
+	if !fresh(1, 7, "play", now.Add(29*time.Minute)) {
 		t.Error("after a pause it is a new one")
 	}
-	h.forget(1, 8, "play")
-	if !h.fresh(1, 8, "play", now) {
-		t.Error("what could not be logged has to be logged next time")
-	}
 	for i := range int64(maxHearings + 10) {
-		h.fresh(3, i, "play", now.Add(time.Hour))
+		fresh(3, i, "play", now.Add(time.Hour))
 	}
-	if len(h.seen) > maxHearings || !h.fresh(4, 1, "play", now.Add(time.Hour)) || !h.fresh(4, 1, "play", now.Add(time.Hour)) {
+	if len(h.seen) > maxHearings || !fresh(4, 1, "play", now.Add(time.Hour)) || !fresh(4, 1, "play", now.Add(time.Hour)) {
 		t.Errorf("%d remembered; when full, everything is logged", len(h.seen))
 	}
+}
+
+// A second request of the player must not overtake the line that the first one writes.
+func TestNoHearingOvertakesItsLine(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var h hearings
+		k := hearing{agent: 1, recording: 7, action: "play"}
+		inside, fail := make(chan struct{}), make(chan error)
+		first, second := make(chan error), make(chan error)
+		go func() {
+			first <- h.log(t.Context(), k, time.Now(), func() error { close(inside); return <-fail })
+		}()
+		<-inside
+		own := 0
+		go func() { second <- h.log(t.Context(), k, time.Now(), func() error { own++; return nil }) }()
+		synctest.Wait()
+		select {
+		case err := <-second:
+			t.Fatalf("the second went on before the line was written: %v", err)
+		default:
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := h.log(gone, k, time.Now(), func() error { return nil }); !errors.Is(err, context.Canceled) {
+			t.Errorf("a client that is gone waits: %v", err)
+		}
+		fail <- errors.New("the database is away")
+		if err := <-first; err == nil {
+			t.Error("the failure is lost")
+		}
+		if err := <-second; err != nil || own != 1 {
+			t.Errorf("%v, %d lines: what could not be logged has to be logged by the next", err, own)
+		}
+	})
 }
 
 func TestPagesAreCompressedAndNamedByContent(t *testing.T) {

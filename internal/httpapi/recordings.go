@@ -92,9 +92,11 @@ func (a *API) audio(ctx context.Context, who *auth.Identity, in *audioInput) (*h
 	if in.Download {
 		action = "download"
 	}
-	if infoOf(ctx).req.Method != http.MethodHead && a.heard.fresh(who.AgentID, in.ID, action, a.now()) {
-		if err := a.cfg.Recordings.LogAccess(ctx, in.ID, who.AgentID, action, who.IP); err != nil {
-			a.heard.forget(who.AgentID, in.ID, action)
+	if infoOf(ctx).req.Method != http.MethodHead {
+		err := a.heard.log(ctx, hearing{who.AgentID, in.ID, action, who.IP}, a.now(), func() error {
+			return a.cfg.Recordings.LogAccess(ctx, in.ID, who.AgentID, action, who.IP)
+		})
+		if err != nil {
 			_ = f.Close()
 			return nil, err
 		}
@@ -123,39 +125,75 @@ const (
 
 // hearings remembers what was logged a moment ago, so that one playback in fifty ranges is one line.
 type hearings struct {
-	mu   sync.Mutex // guards seen
-	seen map[hearing]time.Time
+	mu   sync.Mutex // guards seen and its values
+	seen map[hearing]*heardAt
 }
 
+// hearing is who hears what, how, and where.
 type hearing struct {
 	agent, recording int64
-	action           string
+	action, ip       string
 }
 
-// fresh reports whether this is a new hearing, which has to be logged.
-func (h *hearings) fresh(agent, recording int64, action string, now time.Time) bool {
+type heardAt struct {
+	last    time.Time
+	writing chan struct{} // closed when the line is written, or could not be; nil: written
+}
+
+// log writes the line of a new hearing. When it returns nil, the line is safe, whoever wrote it: a request that meets
+// the writing of another waits for it, and writes itself when that failed.
+func (h *hearings) log(ctx context.Context, k hearing, now time.Time, write func() error) error {
+	for {
+		mine, other := h.claim(k, now)
+		if other != nil {
+			select {
+			case <-other:
+				continue
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if mine == nil {
+			return nil
+		}
+		written := false
+		defer func() { h.settle(k, mine, written) }() // a panic too wakes those who wait
+		err := write()
+		written = err == nil
+		return err
+	}
+}
+
+// claim finds out what there is to do about a hearing: nothing (nil, nil), write the line (mine), wait for other.
+func (h *hearings) claim(k hearing, now time.Time) (mine *heardAt, other chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	k := hearing{agent, recording, action}
-	if last, ok := h.seen[k]; ok && now.Sub(last) < sameHearing {
-		h.seen[k] = now
-		return false
+	if e, ok := h.seen[k]; ok && e.writing != nil {
+		return nil, e.writing
+	} else if ok && now.Sub(e.last) < sameHearing {
+		e.last = now
+		return nil, nil
 	}
 	if len(h.seen) >= maxHearings {
-		maps.DeleteFunc(h.seen, func(_ hearing, at time.Time) bool { return now.Sub(at) >= sameHearing })
+		maps.DeleteFunc(h.seen, func(_ hearing, e *heardAt) bool { return e.writing == nil && now.Sub(e.last) >= sameHearing })
 	}
 	if h.seen == nil {
-		h.seen = map[hearing]time.Time{}
+		h.seen = map[hearing]*heardAt{}
 	}
+	mine = &heardAt{last: now, writing: make(chan struct{})}
 	if len(h.seen) < maxHearings {
-		h.seen[k] = now
+		h.seen[k] = mine
 	}
-	return true
+	return mine, nil
 }
 
-// forget takes a hearing back that could not be logged.
-func (h *hearings) forget(agent, recording int64, action string) {
+// settle ends the writing of a line. What could not be written is forgotten.
+func (h *hearings) settle(k hearing, mine *heardAt, written bool) {
 	h.mu.Lock()
-	delete(h.seen, hearing{agent, recording, action})
-	h.mu.Unlock()
+	defer h.mu.Unlock()
+	close(mine.writing)
+	mine.writing = nil
+	if !written && h.seen[k] == mine {
+		delete(h.seen, k)
+	}
 }
