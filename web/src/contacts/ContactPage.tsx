@@ -15,6 +15,7 @@ import { TicketItem } from '~/desk/TicketList';
 import { Avatar, ErrorState, Loading, Pill, uiCss } from '~/ui/bits';
 import { toastError, toastUndo } from '~/ui/toast';
 import css from './contact.module.css';
+import { contactName } from './contactName';
 
 export function ContactPage() {
   const { id } = useParams({ from: '/contacts/$id' });
@@ -44,7 +45,7 @@ function View({ contact: c }: { contact: Contact }) {
           <Group gap={6} wrap="nowrap">
             {renaming === null ? (
               <>
-                <h1 style={{ margin: 0 }}>{c.name}</h1>
+                <h1 style={{ margin: 0 }}>{contactName(c, t('ticket.noContact'))}</h1>
                 <Tooltip label={t('contact.rename')}>
                   <ActionIcon aria-label={t('contact.rename')} onClick={() => setRenaming(c.name)}>
                     <IconPencil size={17} />

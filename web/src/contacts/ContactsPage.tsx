@@ -8,6 +8,7 @@ import { useTranslation } from 'react-i18next';
 import { contactsQuery, flat } from '~/api/queries';
 import { Avatar, Empty, ErrorState, Loading, PageHead, Phone, Scroller, uiCss } from '~/ui/bits';
 import { ContactForm } from './ContactForm';
+import { contactName } from './contactName';
 
 export function ContactsPage() {
   const { t } = useTranslation();
@@ -72,7 +73,7 @@ export function ContactsPage() {
                         }}
                       >
                         <Avatar name={c.name} size={30} />
-                        {c.name}
+                        {contactName(c, t('ticket.noContact'))}
                       </Link>
                     </td>
                     <td>{c.org?.name}</td>

@@ -68,7 +68,7 @@ function MessageEntry({ item: m }: { item: TimelineItem }) {
   const { t } = useTranslation();
   const note = m.kind === 'note' || m.visibility === 'internal';
   const out = m.author !== null;
-  const who = m.author?.name ?? m.contact?.name ?? t('timeline.customer');
+  const who = m.author?.name || m.contact?.name || t('timeline.customer');
   return (
     <div className={css.entry} data-note={note || undefined} data-out={out || undefined}>
       <Avatar name={who} size={32} />
