@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"hotline/internal/auth"
 	"hotline/internal/config"
 	"hotline/telephony/telephonytest"
 )
@@ -138,4 +139,33 @@ func TestTooManyCalls(t *testing.T) {
 		before := c.Packets()
 		s.eventually(ctx, "music goes on", func() bool { return c.Packets() > before+10 })
 	}
+}
+
+// A desk phone at a fixed address, as an administrator sets it, is on shift without registering.
+func TestDeskPhoneAtAFixedAddress(t *testing.T) {
+	s := start(t)
+	ctx := s.ctx(60 * time.Second)
+	p, err := telephonytest.NewPhone(telephonytest.PhoneConfig{User: "desk1"})
+	s.ok(err)
+	t.Cleanup(p.Close)
+	endpoint := p.URI()
+	_, err = s.auth.UpdateUser(ctx, nil, "desk1", 0, auth.UserPatch{Endpoint: &endpoint})
+	s.ok(err)
+	s.ok(s.loadSettings(ctx))
+	c := s.dial(ctx, "+79031112233", "200", 1000)
+	var in *telephonytest.PhoneCall
+	select {
+	case in = <-p.Incoming():
+	case <-ctx.Done():
+		t.Fatalf("the desk phone does not ring\n%s", s.log.text())
+	}
+	if user, _ := in.Caller(); user != "+79031112233" {
+		t.Errorf("the phone shows %q", user)
+	}
+	in.Tone(440)
+	s.ok(in.Answer())
+	s.ok(c.Hears(ctx, []float64{440}, nil))
+	s.ok(in.Hears(ctx, []float64{1000}, nil))
+	c.Hangup()
+	<-in.Done()
 }

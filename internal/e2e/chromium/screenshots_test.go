@@ -26,7 +26,9 @@ func TestScreenshots(t *testing.T) {
 	}
 	p := program.New(t)
 	p.Start(ctx)
-	shoot := func(g *page, name string) { g.do("screenshot", map[string]any{"path": filepath.Join(dir, name+".png")}) }
+	shoot := func(g *page, name string) {
+		g.do("screenshot", map[string]any{"path": filepath.Join(dir, name+".png")})
+	}
 	a := open(ctx, t, p, "agent1", 440)
 	a.do("goto", map[string]any{"url": "http://" + p.Run.HTTP + "/desk/all"})
 	a.do("startShift", nil)

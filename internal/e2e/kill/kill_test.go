@@ -107,3 +107,35 @@ func TestSIGTERMDrains(t *testing.T) {
 		t.Errorf("%d postmasters left", n)
 	}
 }
+
+// A second signal skips the wait: running calls are ended, with their end in the rows, and the program is gone.
+func TestSecondSignalSkipsTheWait(t *testing.T) {
+	ctx, stop := context.WithTimeout(context.Background(), 90*time.Second)
+	defer stop()
+	p := program.New(t)
+	p.Start(ctx)
+	a := p.Agent(ctx, "agent1")
+	c := p.Dial(ctx, "+79031110001", "200")
+	call, _, err := a.WaitOffer(ctx)
+	p.OK(err)
+	p.OK(a.Answer(ctx, call))
+	p.OK(c.Hears(ctx, []float64{440}, nil))
+	p.OK(p.Cmd.Process.Signal(syscall.SIGTERM))
+	p.OK(c.Hears(ctx, []float64{440}, nil))
+	began := time.Now()
+	p.OK(p.Cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case err := <-p.Done:
+		p.Done <- err
+	case <-ctx.Done():
+		t.Fatalf("does not end\n%s", p.Log())
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("ended %v after the second signal", took)
+	}
+	<-c.Done()
+	p.Start(ctx)
+	if got := p.SQL(ctx, `SELECT concat(state, ' ', end_reason) FROM call`); got != "ended draining" {
+		t.Errorf("the call: %s", got)
+	}
+}
