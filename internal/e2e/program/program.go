@@ -6,25 +6,30 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"net/http"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-
-	"hotline/telephony/telephonytest"
 )
 
-// Program is the server as a child process. One test uses it.
+// Program is the server as a child process, as one test sees it: what fails, fails that test. See For.
 type Program struct {
-	t    *testing.T
+	*process
+	t testing.TB
+}
+
+// process is what all views of one server share.
+type process struct {
 	bin  string
 	data string
+	env  []string
 	// Cmd is the child; Done gets its end.
 	Cmd  *exec.Cmd
 	Done chan error
@@ -35,12 +40,38 @@ type Program struct {
 		SIP      string
 		Database string
 	}
+
+	mu      sync.Mutex // guards what follows
+	logins  map[string]string
+	tokens  map[string]string
+	invites []string // Call-IDs of calls that got an answer other than a refusal
+	read    int64    // so much of the log was judged
 }
 
-// build compiles the program once.
-func build(t *testing.T) string {
+// Option changes what New prepares.
+type Option func(*Program)
+
+// Env gives the server settings, as HOTLINE_NAME=value.
+func Env(settings ...string) Option {
+	return func(p *Program) { p.env = append(p.env, settings...) }
+}
+
+// build compiles the program, unless HOTLINE_E2E_BIN names one that is there.
+func build(t testing.TB) string {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "hotline")
+	if bin := os.Getenv("HOTLINE_E2E_BIN"); bin != "" {
+		return bin
+	}
+	dir := t.TempDir()
+	if kept := keep.dir; kept != "" {
+		keep.Lock() // of two tests the second finds the first one's
+		defer keep.Unlock()
+		dir = kept
+		if _, err := os.Stat(filepath.Join(dir, "hotline")); err == nil {
+			return filepath.Join(dir, "hotline")
+		}
+	}
+	bin := filepath.Join(dir, "hotline")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "hotline/cmd/hotline").CombinedOutput()
 	if err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -49,42 +80,48 @@ func build(t *testing.T) string {
 }
 
 // New builds the program and a data directory for it; Start runs it. It is stopped when the test ends.
-func New(t *testing.T) *Program {
-	p := &Program{t: t, bin: build(t), data: t.TempDir()}
-	for dir := p.data; strings.HasPrefix(dir, os.TempDir()) && dir != os.TempDir(); dir = filepath.Dir(dir) {
-		if err := os.Chmod(dir, 0o755); err != nil { // the private database runs as another user
-			t.Fatal(err)
-		}
+func New(t testing.TB, options ...Option) *Program {
+	t.Helper()
+	p := &Program{process: &process{bin: build(t), data: t.TempDir()}, t: t}
+	p.open()
+	for _, o := range options {
+		o(p)
 	}
 	t.Cleanup(p.Stop)
 	return p
 }
+
+// open lets other users pass to the data directory: the private database runs as one.
+func (p *Program) open() {
+	for dir := p.data; strings.HasPrefix(dir, os.TempDir()) && dir != os.TempDir(); dir = filepath.Dir(dir) {
+		p.OK(os.Chmod(dir, 0o755))
+	}
+}
+
+// For is the same server in the hands of another test.
+func (p *Program) For(t testing.TB) *Program { return &Program{process: p.process, t: t} }
+
+// Data is the server's data directory.
+func (p *Program) Data() string { return p.data }
 
 // Start runs the program and waits until it says that it is up.
 func (p *Program) Start(ctx context.Context) {
 	p.t.Helper()
 	_ = os.Remove(filepath.Join(p.data, "hotline.run"))
 	p.Cmd = exec.Command(p.bin, "serve")
-	p.Cmd.Env = append(os.Environ(), "HOTLINE_DEMO=1", "HOTLINE_DATA_DIR="+p.data, "HOTLINE_HTTP_ADDR=127.0.0.1:0", "HOTLINE_SIP_ADDR=127.0.0.1:0",
-		"HOTLINE_WEBRTC_ADDR=127.0.0.1:0", "HOTLINE_RTP_PORTS=0", "HOTLINE_DRAIN_TIMEOUT=20s")
+	p.Cmd.Env = append(append(os.Environ(), "HOTLINE_DEMO=1", "HOTLINE_TEST_HOOKS=1", "HOTLINE_DATA_DIR="+p.data, "HOTLINE_HTTP_ADDR=127.0.0.1:0",
+		"HOTLINE_SIP_ADDR=127.0.0.1:0", "HOTLINE_WEBRTC_ADDR=127.0.0.1:0", "HOTLINE_RTP_PORTS=0", "HOTLINE_DRAIN_TIMEOUT=20s"), p.env...)
+	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // its database ends with it, by the same means
 	log, err := os.OpenFile(filepath.Join(p.data, "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	p.OK(err)
 	defer log.Close()
 	p.Cmd.Stderr = log
 	out, err := p.Cmd.StdoutPipe()
 	p.OK(err)
-	p.OK(p.Cmd.Start())
 	p.Done = make(chan error, 1)
-	up := make(chan struct{})
-	go func() { // ends with the child
-		s := bufio.NewScanner(out)
-		for s.Scan() {
-			if strings.Contains(s.Text(), "is up") {
-				close(up)
-			}
-		}
-		p.Done <- p.Cmd.Wait()
-	}()
+	started, up := make(chan error, 1), make(chan struct{})
+	go p.attend(p.Cmd, out, p.Done, started, up)
+	p.OK(<-started)
 	select {
 	case <-up:
 	case err := <-p.Done:
@@ -99,8 +136,44 @@ func (p *Program) Start(ctx context.Context) {
 	})
 }
 
+// attend starts the child, reads what it says and waits for its end. It stays on one thread: the kernel ties the child's
+// life (Pdeathsig) to the thread that started it.
+func (p *process) attend(cmd *exec.Cmd, out io.Reader, done, started chan<- error, up chan<- struct{}) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err := cmd.Start()
+	started <- err
+	if err != nil {
+		return
+	}
+	s := bufio.NewScanner(out)
+	for s.Scan() {
+		f := strings.Fields(s.Text())
+		switch {
+		case strings.Contains(s.Text(), "is up"):
+			close(up)
+		case len(f) > 2 && strings.Count(f[1], "-") == 3:
+			p.keepLogin(f[0], f[1], s.Text())
+		}
+	}
+	done <- cmd.Wait()
+}
+
+// keepLogin remembers a password that the first start has shown.
+func (p *process) keepLogin(login, password, line string) {
+	if strings.Contains(line, "SIP registration") {
+		login = "sip:" + login
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.logins == nil {
+		p.logins = map[string]string{}
+	}
+	p.logins[login] = password
+}
+
 // Log is the end of the server's log.
-func (p *Program) Log() string {
+func (p *process) Log() string {
 	b, _ := os.ReadFile(filepath.Join(p.data, "server.log"))
 	return string(b[max(0, len(b)-4000):])
 }
@@ -114,15 +187,27 @@ func (p *Program) Kill() {
 
 // Stop ends the program by SIGTERM.
 func (p *Program) Stop() {
+	p.t.Helper()
+	if err := p.stop(); err != nil {
+		p.t.Error(err)
+	}
+	if p.t.Failed() {
+		p.t.Logf("end of the server's log:\n%s", p.Log())
+	}
+}
+
+func (p *process) stop() error {
 	if p.Cmd == nil || p.Cmd.Process == nil {
-		return
+		return nil
 	}
 	_ = p.Cmd.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-p.Done:
+	case err := <-p.Done:
+		p.Done <- err
+		return nil
 	case <-time.After(30 * time.Second):
 		_ = p.Cmd.Process.Kill()
-		p.t.Error("server does not stop")
+		return errors.New("server does not stop")
 	}
 }
 
@@ -148,47 +233,6 @@ func (p *Program) Eventually(ctx context.Context, what string, ask func() bool) 
 	}
 }
 
-// SQL reads one text value from the running program's database.
-func (p *Program) SQL(ctx context.Context, q string) (v string) {
-	p.t.Helper()
-	c, err := pgx.Connect(ctx, p.Run.Database)
-	if err != nil {
-		return "no database: " + err.Error()
-	}
-	defer c.Close(ctx)
-	if err := c.QueryRow(ctx, q).Scan(&v); err != nil {
-		return err.Error()
-	}
-	return v
-}
-
-// Dial calls a number, saying 1000 Hz, and waits for the answer.
-func (p *Program) Dial(ctx context.Context, from, to string) *telephonytest.PhoneCall {
-	p.t.Helper()
-	ph, err := telephonytest.NewPhone(telephonytest.PhoneConfig{User: from, Server: p.Run.SIP})
-	p.OK(err)
-	p.t.Cleanup(ph.Vanish)
-	c, err := ph.Call(ctx, to, telephonytest.CallOptions{Tone: 1000})
-	p.OK(err)
-	p.OK(c.Connected(ctx))
-	return c
-}
-
-// Agent is a headless page of a login, on shift, saying 440 Hz.
-func (p *Program) Agent(ctx context.Context, login string) *telephonytest.Agent {
-	p.t.Helper()
-	cmd := exec.CommandContext(ctx, p.bin, "token", "create", "--login", login)
-	cmd.Env = append(os.Environ(), "HOTLINE_DATA_DIR="+p.data)
-	out, err := cmd.Output()
-	p.OK(err)
-	a, err := telephonytest.NewAgent(ctx, telephonytest.AgentConfig{URL: "http://" + p.Run.HTTP + "/api/v1/phone",
-		Header: http.Header{"Authorization": {"Bearer " + strings.TrimSpace(string(out))}}, Tone: 440})
-	p.OK(err)
-	p.t.Cleanup(a.Vanish)
-	p.OK(a.StartShift(ctx))
-	return a
-}
-
 // Postmasters counts the PostgreSQL servers on our data directory.
 func (p *Program) Postmasters() (n int) {
 	dirs, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -200,14 +244,4 @@ func (p *Program) Postmasters() (n int) {
 		}
 	}
 	return n
-}
-
-// Password makes a new password for a login and gives it.
-func (p *Program) Password(ctx context.Context, login string) string {
-	p.t.Helper()
-	cmd := exec.CommandContext(ctx, p.bin, "user", "password", login)
-	cmd.Env = append(os.Environ(), "HOTLINE_DATA_DIR="+p.data)
-	out, err := cmd.Output()
-	p.OK(err)
-	return strings.TrimSpace(string(out))
 }
