@@ -23,7 +23,7 @@ func pages(ctx context.Context, t *testing.T, s *suite) {
 	work := []string{"/desk/mine", "/desk/all/" + ticket, "/desk/missed", "/desk/unlinked", "/contacts", "/contacts/" + contact, "/live", "/settings"}
 	walk(t, tab{t, s.leader, 0}, work)
 	walk(t, tab{t, s.two, 0}, []string{"/shift"})
-	boss, err := launch(ctx, t, s.p, "admin", supervisorHz)
+	boss, err := launch(ctx, t, s.p, "admin", steady(supervisorHz))
 	ok(t, err)
 	admin := tab{t, boss, 0}
 	walk(t, admin, []string{"/admin/users", "/admin/queues", "/admin/trunks", "/admin/flows", "/admin/tokens"})

@@ -51,7 +51,7 @@ func needs(t *testing.T) (playwright, axe string) {
 	return playwright, axe
 }
 
-// browser is one Chromium process; its microphone says a tone for ever. One goroutine uses it at a time.
+// browser is one Chromium process; its microphone says the same for ever. One goroutine uses it at a time.
 type browser struct {
 	login string
 	url   string
@@ -60,14 +60,10 @@ type browser struct {
 }
 
 // launch starts a browser and signs its person in. It ends with the test that started it.
-func launch(ctx context.Context, t *testing.T, p *program.Program, login string, hz float64) (*browser, error) {
+func launch(ctx context.Context, t *testing.T, p *program.Program, login string, voice []int16) (*browser, error) {
 	playwright, axe := needs(t)
-	wav := filepath.Join(t.TempDir(), fmt.Sprintf("%.0f.wav", hz))
-	pcm := make([]int16, 5*8000) // whole periods: it loops without a gap
-	for i := range pcm {
-		pcm[i] = int16(16383 * math.Sin(2*math.Pi*hz*float64(i)/8000))
-	}
-	if err := os.WriteFile(wav, telephonytest.WAV(pcm), 0o644); err != nil {
+	wav := filepath.Join(t.TempDir(), "voice.wav")
+	if err := os.WriteFile(wav, telephonytest.WAV(voice), 0o644); err != nil {
 		return nil, fmt.Errorf("write the microphone's sound: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, "node", "driver.mjs")
@@ -92,6 +88,15 @@ func launch(ctx context.Context, t *testing.T, p *program.Program, login string,
 	b.out.Buffer(nil, 1<<20)
 	_, err = b.ask(args{"op": "login", "url": b.url + "/", "login": login, "password": p.Password(ctx, login)})
 	return b, err
+}
+
+// steady is a tone in whole periods, so that it loops without a gap.
+func steady(hz float64) []int16 {
+	pcm := make([]int16, 5*8000)
+	for i := range pcm {
+		pcm[i] = int16(16383 * math.Sin(2*math.Pi*hz*float64(i)/8000))
+	}
+	return pcm
 }
 
 type args map[string]any
@@ -234,9 +239,9 @@ func newSuite(ctx context.Context, t *testing.T) *suite {
 	s.p.Start(ctx)
 	var wg sync.WaitGroup
 	var errs [3]error
-	wg.Go(func() { s.one, errs[0] = launch(ctx, t, s.p, "agent1", agent1Hz) })
-	wg.Go(func() { s.two, errs[1] = launch(ctx, t, s.p, "agent2", agent2Hz) })
-	wg.Go(func() { s.leader, errs[2] = launch(ctx, t, s.p, "lead1", supervisorHz) })
+	wg.Go(func() { s.one, errs[0] = launch(ctx, t, s.p, "agent1", steady(agent1Hz)) })
+	wg.Go(func() { s.two, errs[1] = launch(ctx, t, s.p, "agent2", steady(agent2Hz)) })
+	wg.Go(func() { s.leader, errs[2] = launch(ctx, t, s.p, "lead1", steady(supervisorHz)) })
 	wg.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatalf("%v\n%s", err, s.p.Log())

@@ -21,7 +21,7 @@ func menuToTicket(ctx context.Context, t *testing.T, s *suite) {
 	speech(ctx, t, c)
 	c.Press("2") // bills and payment; the language of a known customer is known
 	a.see("^answer")
-	card := a.str("text", args{"selector": "aside"})
+	card := a.str("text", args{"selector": `aside[aria-label="Incoming call"]`})
 	for _, want := range []string{"Расчёты / Billing", "Russian", "Bills and payment", open} {
 		if !strings.Contains(card, want) {
 			t.Errorf("the card lacks %q:\n%s", want, card)
@@ -55,7 +55,7 @@ func menuToTicket(ctx context.Context, t *testing.T, s *suite) {
 		speech(ctx, t, d)
 		d.Press(stranger.keys) // the language, then bills and payment
 		a.see("^answer")
-		card := a.str("text", args{"selector": "aside"})
+		card := a.str("text", args{"selector": `aside[aria-label="Incoming call"]`})
 		for _, want := range []string{stranger.language, "New number", "Расчёты / Billing", "Bills and payment"} {
 			if !strings.Contains(card, want) {
 				t.Errorf("keys %s: the card lacks %q:\n%s", stranger.keys, want, card)
