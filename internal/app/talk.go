@@ -27,6 +27,7 @@ type talk struct {
 
 	muted, held bool
 	lostAt      time.Time // when the agent's sound stopped; zero: it is there
+	since       time.Time // when the talk began: the timer of the page, over a reload too
 	monitors    map[string]*monitor
 	by          telephony.Side
 }
@@ -43,7 +44,7 @@ func (a *App) talk(ctx context.Context, c *call, w *waiting, side *agentSide) (e
 		side.hangup(telephony.CauseElsewhere)
 		return a.again(ctx, c, w, side)
 	}
-	t := &talk{a: a, c: c, w: w, side: side, monitors: map[string]*monitor{}}
+	t := &talk{a: a, c: c, w: w, side: side, monitors: map[string]*monitor{}, since: a.now()}
 	t.room = media.NewRoom(media.RoomConfig{Pacer: a.pacer, Library: a.library, Hold: a.music(a.queueConfig(w.q.Name).MOH), Log: a.log, Now: a.now})
 	defer t.room.Close()
 	if err := errors.Join(t.room.Join(c.in.Endpoint(), media.Customer), t.room.Join(side.ep, media.Agent)); err != nil {
@@ -184,6 +185,9 @@ func (t *talk) show(state string) {
 			v.Monitors = append(v.Monitors, monitorView{Who: m.who, Mode: modeName(m.mode), leg: leg})
 		}
 	})
+	if state == "talking" || state == "agent_lost" {
+		t.c.update(t.a.now(), func(v *callView) { v.Since = t.since })
+	}
 	t.a.sendCall(t.side.login, t.c)
 	t.a.publish()
 }
