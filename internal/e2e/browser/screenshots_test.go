@@ -49,9 +49,9 @@ func TestScreenshots(t *testing.T) {
 
 	// A customer whom the desk knows rings, having pressed "bills and payment".
 	from := s.p.SQL(ctx, `SELECT p.value_norm FROM contact_point p JOIN ticket t ON t.contact_id = p.contact_id WHERE p.kind = 'phone' AND p.sharing = 'personal' AND t.actionable ORDER BY p.id LIMIT 1`)
-	other := s.p.SQL(ctx, `SELECT t.number FROM ticket t WHERE t.actionable ORDER BY t.id DESC LIMIT 1`)
+	open := s.p.SQL(ctx, `SELECT t.number FROM contact_point p JOIN ticket t ON t.contact_id = p.contact_id WHERE p.kind = 'phone' AND p.sharing = 'personal' AND t.actionable ORDER BY p.id, t.id LIMIT 1`)
 	a.onShift()
-	a.open("/desk/all/" + other)
+	a.open("/desk/mine/" + open)
 	c := s.dial(ctx, t, from, "100")
 	c.Tone(0)
 	speech(ctx, t, c)
