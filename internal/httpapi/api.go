@@ -70,6 +70,8 @@ type Config struct {
 	Burst int
 	// MaxBody bounds a request's body in bytes; 0: 1 MiB.
 	MaxBody int64
+	// BodyTimeout bounds how long a request's body may take; 0: 15 s.
+	BodyTimeout time.Duration
 
 	Now        func() time.Time      // nil: time.Now
 	Log        *slog.Logger          // nil: slog.Default
@@ -103,7 +105,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Pool == nil || cfg.Auth == nil || cfg.Tickets == nil || cfg.Queues == nil || cfg.Trunks == nil || cfg.Live == nil {
 		return nil, errors.New("httpapi: Pool, Auth, Tickets, Queues, Trunks and Live are needed")
 	}
-	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
+	cfg.MaxBody, cfg.BodyTimeout = cmp.Or(cfg.MaxBody, 1<<20), cmp.Or(cfg.BodyTimeout, 15*time.Second)
 	if len(cfg.Secret) == 0 {
 		cfg.Secret = make([]byte, 32)
 		if _, err := rand.Read(cfg.Secret); err != nil {

@@ -34,7 +34,7 @@ type op struct {
 // authentication, permission, rate limit, idempotency and validation.
 func handle[I, O any](a *API, o op, fn func(ctx context.Context, who *auth.Identity, in *I) (*O, error)) {
 	hop := huma.Operation{
-		Method: o.method, Path: o.path, Summary: o.summary, DefaultStatus: o.status, MaxBodyBytes: a.cfg.MaxBody,
+		Method: o.method, Path: o.path, Summary: o.summary, DefaultStatus: o.status, MaxBodyBytes: a.cfg.MaxBody, BodyReadTimeout: a.cfg.BodyTimeout,
 		OperationID: operationID(o.method, o.path), Tags: []string{string(o.resource)},
 		Metadata:    map[string]any{"resource": o.resource, "verb": o.verb, "public": o.public},
 		Middlewares: huma.Middlewares{a.guard(o)},
@@ -49,7 +49,7 @@ func handle[I, O any](a *API, o op, fn func(ctx context.Context, who *auth.Ident
 		hop.Errors = append(hop.Errors, http.StatusPreconditionFailed, http.StatusPreconditionRequired)
 	}
 	if o.method != http.MethodGet {
-		hop.Errors = append(hop.Errors, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
+		hop.Errors = append(hop.Errors, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity)
 	} else {
 		hop.Errors = append(hop.Errors, http.StatusUnprocessableEntity)
 	}
@@ -59,6 +59,7 @@ func handle[I, O any](a *API, o op, fn func(ctx context.Context, who *auth.Ident
 	}
 	a.metrics.expect(o.method + " " + Prefix + o.path)
 	huma.Register(a.huma, hop, func(ctx context.Context, in *I) (*O, error) {
+		infoOf(ctx).bodyRead()
 		out, err := fn(ctx, infoOf(ctx).who, in)
 		if err == nil {
 			return out, nil

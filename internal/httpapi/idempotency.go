@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -112,6 +113,9 @@ func validKey(key string) bool {
 // readAll reads a body up to limit bytes.
 func readAll(body io.Reader, limit int64) ([]byte, *Problem) {
 	b, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &Problem{Status: http.StatusRequestTimeout, Detail: "the body took too long"}
+	}
 	if err != nil {
 		return nil, &Problem{Status: http.StatusBadRequest, Detail: "the body cannot be read", cause: err}
 	}

@@ -24,6 +24,15 @@ type info struct {
 	who     *auth.Identity // nil: nobody, or not asked yet
 	problem *Problem       // the answer, when it is one
 	stored  *storedAnswer  // the idempotency row of this request; nil: none
+	conn    *http.ResponseController
+}
+
+// bodyRead lets the work take its time once the body is in: the deadline is for the body, and when it passes under a
+// handler the server takes the client for gone.
+func (i *info) bodyRead() {
+	if i.conn != nil && i.req.ContentLength != 0 {
+		_ = i.conn.SetReadDeadline(time.Time{}) // a test's recorder has none
+	}
 }
 
 type infoKey struct{}
@@ -100,6 +109,12 @@ func (a *API) observe(next http.Handler) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set("Trace-Id", in.trace)
 		r.Body = http.MaxBytesReader(rec, r.Body, a.cfg.MaxBody+1)
+		in.conn = http.NewResponseController(rec)
+		if r.ContentLength != 0 { // the server reads the rest after an early answer, so the limit stands then too
+			limit := func() { _ = in.conn.SetReadDeadline(time.Now().Add(a.cfg.BodyTimeout)) }
+			limit()
+			defer limit()
+		}
 		defer func() {
 			if v := recover(); v != nil {
 				if v == http.ErrAbortHandler {
