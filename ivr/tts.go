@@ -129,7 +129,7 @@ func (s *speaker) make(ctx context.Context, w speechOf, path string) error {
 	}
 	cmd := exec.CommandContext(ctx, s.cmd.Path, args...)
 	cmd.Stdin = strings.NewReader(w.text + "\n")
-	cmd.WaitDelay = 100 * time.Millisecond
+	cmd.WaitDelay = 2 * time.Second // after the program has ended: its last output, on a busy machine
 	out, msg := &bounded{max: maxRendered}, &bounded{max: 1000}
 	cmd.Stdout, cmd.Stderr = out, msg
 	if err := cmd.Run(); err != nil {
