@@ -31,7 +31,7 @@ func TestScreenshots(t *testing.T) {
 	dir, err := filepath.Abs("../../../docs/images")
 	ok(t, err)
 	ok(t, os.MkdirAll(dir, 0o755))
-	s := newSuite(ctx, t)
+	s := newSuite(ctx, t, spoken(t, "ru_RU_f_IvrvoiceRU/priv-callee-options.wav"))
 	shoot := func(g tab, name string) {
 		g.do("quiet", nil)
 		g.do("rest", nil)
@@ -39,9 +39,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	boss, err := launch(ctx, t, s.p, "admin", steady(supervisorHz))
 	ok(t, err)
-	agent, err := launch(ctx, t, s.p, "agent1", spoken(t, "ru_RU_f_IvrvoiceRU/priv-callee-options.wav"))
-	ok(t, err)
-	a, two, lead, admin := tab{t, agent, 0}, tab{t, s.two, 0}, tab{t, s.leader, 0}, tab{t, boss, 0}
+	a, two, lead, admin := tab{t, s.one, 0}, tab{t, s.two, 0}, tab{t, s.leader, 0}, tab{t, boss, 0}
 
 	admin.open("/admin/queues")
 	admin.see("Поддержка / Support")

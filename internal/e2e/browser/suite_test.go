@@ -232,14 +232,15 @@ type suite struct {
 	one, two, leader *browser
 }
 
-func newSuite(ctx context.Context, t *testing.T) *suite {
+// newSuite starts the company; voice is what agent1's microphone says.
+func newSuite(ctx context.Context, t *testing.T, voice []int16) *suite {
 	t.Helper()
 	needs(t)
 	s := &suite{p: program.New(t)}
 	s.p.Start(ctx)
 	var wg sync.WaitGroup
 	var errs [3]error
-	wg.Go(func() { s.one, errs[0] = launch(ctx, t, s.p, "agent1", steady(agent1Hz)) })
+	wg.Go(func() { s.one, errs[0] = launch(ctx, t, s.p, "agent1", voice) })
 	wg.Go(func() { s.two, errs[1] = launch(ctx, t, s.p, "agent2", steady(agent2Hz)) })
 	wg.Go(func() { s.leader, errs[2] = launch(ctx, t, s.p, "lead1", steady(supervisorHz)) })
 	wg.Wait()
@@ -303,7 +304,7 @@ func TestPeople(t *testing.T) {
 	needs(t)
 	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer stop()
-	s := newSuite(ctx, t)
+	s := newSuite(ctx, t, steady(agent1Hz))
 	for _, part := range []struct {
 		name string
 		run  func(context.Context, *testing.T, *suite)
