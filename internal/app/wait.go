@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"hotline/ivr"
@@ -16,11 +17,11 @@ import (
 func (a *App) queueAndTalk(ctx context.Context, c *call, out ivr.Outcome) (exit string, over *telephony.End) {
 	q := *out.Queue
 	cfg := a.queueConfig(q.Name)
-	if len(q.MOH.Clips) == 0 {
+	if sameClips(q.MOH, c.set.Music("")) { // the menu names no music: the queue's own
 		q.MOH = a.music(cfg.MOH)
 	}
-	if q.Announce == (ivr.Announce{}) && cfg.AnnounceFirstS > 0 { // a route without a menu: the queue's own settings
-		q.Announce = ivr.Announce{First: seconds(cfg.AnnounceFirstS), Every: seconds(cfg.AnnounceEveryS), PositionMax: 20}
+	if out.Flow == "" { // a route without a menu: the queue's own announcements
+		q.Announce.First, q.Announce.Every = seconds(cfg.AnnounceFirstS), seconds(cfg.AnnounceEveryS)
 	}
 	if err := c.in.Answer(ctx); err != nil {
 		e := callerLeft(c.in, telephony.ReasonAbandonedMenu)
@@ -37,6 +38,11 @@ func (a *App) queueAndTalk(ctx context.Context, c *call, out ivr.Outcome) (exit 
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
+
+// sameClips reports whether two prompts play the same files; one without clips is like any other.
+func sameClips(a, b telephony.Prompt) bool {
+	return len(a.Clips) == 0 || slices.EqualFunc(a.Clips, b.Clips, func(x, y telephony.Clip) bool { return x.File == y.File && x.Tone == y.Tone })
+}
 
 // vipPriority lifts callers whose number policy says so by one class.
 func (a *App) vipPriority(c *call) int {
