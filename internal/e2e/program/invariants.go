@@ -25,7 +25,7 @@ var rules = []struct{ id, what, sql string }{
 			(SELECT count(*) FROM message m WHERE m.call_id = c.id AND m.kind = 'call' AND m.deleted_at IS NULL), ' entries')
 		FROM call c LEFT JOIN call_link l ON l.call_id = c.id
 		WHERE c.state = 'ended' AND c.answered_at IS NULL AND EXISTS (SELECT FROM queue_entry q WHERE q.call = c.call_key)
-		  AND CASE WHEN l.rule = 'A10' THEN l.ticket_id IS NOT NULL OR c.disposition <> 'abandoned_queue' OR c.wait_ms >= 5000
+		  AND CASE WHEN l.rule = 'A10' THEN l.ticket_id IS NOT NULL OR c.disposition <> 'abandoned_queue' OR c.wait_ms >= coalesce((SELECT q.short_abandon_s * 1000 FROM queue q WHERE q.key = c.queue), 5000)
 		      ELSE l.ticket_id IS NULL OR NOT l.missed OR (SELECT count(*) FROM message m WHERE m.call_id = c.id AND m.kind = 'call' AND m.deleted_at IS NULL) <> 1 END`},
 	{"I2", "a missed-call ticket has one callback", `SELECT concat('ticket ', l.ticket_id, ' of ', l.caller_key, ': ', (SELECT count(*) FROM callback_request b WHERE b.ticket_id = l.ticket_id AND b.number = l.caller_key), ' callbacks')
 		FROM call_link l WHERE l.rule IN ('A11', 'A13') AND l.missed AND l.caller_key IS NOT NULL

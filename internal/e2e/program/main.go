@@ -13,7 +13,7 @@ import (
 var keep struct {
 	sync.Mutex
 	dir    string // of the binary; empty: there is no Main
-	shared *Program
+	shared map[string]*Program
 }
 
 // Main runs a package's tests: the program is built once, the shared server is started once and stopped at the end. Call
@@ -29,35 +29,42 @@ func run(m *testing.M) (code int) {
 	defer os.RemoveAll(dir)
 	keep.dir = dir
 	code = m.Run()
-	if keep.shared != nil {
-		if err := keep.shared.stop(); err != nil {
-			fmt.Fprintln(os.Stderr, err, keep.shared.Log())
-			return 1
+	for name, p := range keep.shared {
+		if err := p.stop(); err != nil {
+			fmt.Fprintln(os.Stderr, name, err, p.Log())
+			code = 1
 		}
 	}
 	return code
 }
 
-// Shared is the one server of all tests of a package that do not restart it; the first one starts it. Main has to run
-// the tests.
-func Shared(t testing.TB) *Program {
+// Shared is the server of that name for all tests of a package that do not restart it; the first one starts it, with its
+// options. Main has to run the tests.
+func Shared(t testing.TB, name string, options ...Option) *Program {
 	t.Helper()
 	bin := build(t)
 	keep.Lock()
 	defer keep.Unlock()
-	if keep.shared == nil {
-		data, err := os.MkdirTemp(keep.dir, "shared-")
+	p := keep.shared[name]
+	if p == nil {
+		data, err := os.MkdirTemp(keep.dir, name+"-")
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &Program{process: &process{bin: bin, data: data}, t: t}
+		p = &Program{process: &process{bin: bin, data: data}, t: t}
 		p.open()
+		for _, o := range options {
+			o(p)
+		}
 		ctx, stop := context.WithTimeout(context.Background(), time.Minute)
 		defer stop()
 		p.Start(ctx)
-		keep.shared = p
+		if keep.shared == nil {
+			keep.shared = map[string]*Program{}
+		}
+		keep.shared[name] = p
 	}
-	p := keep.shared.For(t)
+	p = p.For(t)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("end of the server's log:\n%s", p.Log())

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotline/telephony/telephonytest"
 )
 
 // Program is the server as a child process, as one test sees it: what fails, fails that test. See For.
@@ -54,6 +57,25 @@ type Option func(*Program)
 // Env gives the server settings, as HOTLINE_NAME=value.
 func Env(settings ...string) Option {
 	return func(p *Program) { p.env = append(p.env, settings...) }
+}
+
+// Music has waiting callers and customers on hold hear a tone.
+func Music(hz float64) Option {
+	return func(p *Program) {
+		dir := filepath.Join(p.data, "music")
+		p.OK(os.MkdirAll(dir, 0o755))
+		p.OK(os.WriteFile(filepath.Join(dir, "tone.wav"), telephonytest.WAV(Sine(hz, 5)), 0o644))
+		p.env = append(p.env, "HOTLINE_MUSIC="+dir)
+	}
+}
+
+// Sine is a tone at half scale, 8 kHz; whole seconds of whole frequencies loop without a gap.
+func Sine(hz float64, seconds int) []int16 {
+	pcm := make([]int16, 8000*seconds)
+	for i := range pcm {
+		pcm[i] = int16(16383 * math.Sin(2*math.Pi*hz*float64(i)/8000))
+	}
+	return pcm
 }
 
 // build compiles the program, unless HOTLINE_E2E_BIN names one that is there.
