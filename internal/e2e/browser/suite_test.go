@@ -302,7 +302,7 @@ func troubles(log string) string {
 // because they share the people, and each one brings them to where it needs them.
 func TestPeople(t *testing.T) {
 	needs(t)
-	ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, stop := context.WithTimeout(context.Background(), 8*time.Minute)
 	defer stop()
 	s := newSuite(ctx, t, steady(agent1Hz))
 	for _, part := range []struct {
@@ -318,7 +318,7 @@ func TestPeople(t *testing.T) {
 		{"pages", pages},
 	} {
 		t.Run(part.name, func(t *testing.T) {
-			ctx, stop := context.WithTimeoutCause(ctx, 75*time.Second, errors.New("the part takes too long"))
+			ctx, stop := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("the part takes too long"))
 			defer stop()
 			began := time.Now()
 			defer func() {
