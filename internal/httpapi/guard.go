@@ -55,7 +55,7 @@ func handle[I, O any](a *API, o op, fn func(ctx context.Context, who *auth.Ident
 	}
 	if o.method == http.MethodPost {
 		hop.Parameters = append(hop.Parameters, &huma.Param{Name: keyHeader, In: "header", Schema: &huma.Schema{Type: huma.TypeString},
-			Description: "Makes a repeat act once: the first answer is stored for a day and given again."})
+			Description: "Makes a repeat act once: the answer of success is stored for a day and given again."})
 	}
 	a.metrics.expect(o.method + " " + Prefix + o.path)
 	huma.Register(a.huma, hop, func(ctx context.Context, in *I) (*O, error) {

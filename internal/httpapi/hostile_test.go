@@ -102,6 +102,14 @@ func TestHostileAddresses(t *testing.T) {
 			}
 		}
 		h.refused(h.send(h.path(h.r.absent)+"?surprise=1", h.body(&body)), "unknown parameter", 422)
+		h.refused(h.send(h.path(h.r.absent)+"?q=%zz", h.body(&body)), "broken query", 400)
+		if p := h.send(h.path(h.r.absent)+"?x=a%00", h.body(&body)).problem(422, "invalid").asProblem(); p.Field != "x" {
+			h.Errorf("field %q", p.Field)
+		}
+		for k := range h.r.absent { // what no text can be is not there
+			h.send(h.path(params{k: "a%00b"}), h.body(&body)).problem(404, "not_found")
+			h.send(h.path(params{k: "%ff"}), h.body(&body)).problem(404, "not_found")
+		}
 	})
 }
 

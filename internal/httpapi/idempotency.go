@@ -174,13 +174,13 @@ func (a *API) replay(w http.ResponseWriter, r *http.Request, s *storedAnswer, bo
 	}
 }
 
-// settle stores the answer, or removes the row when nothing happened, so that the client may try again. A row that says
-// "carried out" stays: what it did is done.
+// settle stores the answer of success. A request that was refused or failed did nothing: its row goes, so that the form
+// that was corrected may be sent with the key it has. A row that says "carried out" stays: what it did is done.
 func (a *API) settle(ctx context.Context, s *storedAnswer, ans *answer, status int) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var err error
-	if ans == nil || status >= 500 || status == http.StatusTooManyRequests || status == 499 {
+	if ans == nil || status >= 400 {
 		_, err = a.cfg.Pool.Exec(ctx, `DELETE FROM idempotency WHERE actor = $1 AND key = $2 AND status IS NULL`, s.actor, s.key)
 	} else {
 		_, err = a.cfg.Pool.Exec(ctx, `UPDATE idempotency SET status = $3, response = $4 WHERE actor = $1 AND key = $2`, s.actor, s.key, status, ans)
