@@ -62,6 +62,8 @@ func (p *Program) Token(ctx context.Context, login string) string {
 // API makes a request as a login and reads the answer, JSON or not, into a value (nil: not read). It gives the status.
 func (p *Program) API(ctx context.Context, login, method, path string, body, into any) int {
 	p.t.Helper()
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // a test out of time says what it was waiting for
+	defer stop()
 	var send io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -158,7 +160,8 @@ func (p *Program) Taken(sipCallID string) {
 func (p *Program) Page(ctx context.Context, login string, hz float64) *telephonytest.Agent {
 	p.t.Helper()
 	a, err := telephonytest.NewAgent(ctx, telephonytest.AgentConfig{URL: "http://" + p.Run.HTTP + "/api/v1/phone",
-		Header: http.Header{"Authorization": {"Bearer " + p.Token(ctx, login)}}, Tone: hz})
+		Header: http.Header{"Authorization": {"Bearer " + p.Token(ctx, login)}}, Tone: hz,
+		Ping: 500 * time.Millisecond})
 	p.OK(err)
 	p.t.Cleanup(func() {
 		ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
