@@ -268,11 +268,13 @@ func menuEnd(ctx context.Context, out ivr.Outcome, in telephony.Leg) telephony.E
 	case ivr.EndOverload:
 		end.Result, end.Reason = telephony.ResultServer, telephony.ReasonOverload
 	case ivr.EndStopped:
+		if !cutOff(ctx) { // the context ended with the caller's leg
+			return callerLeft(in, telephony.ReasonAbandonedMenu)
+		}
 		end.Result, end.Reason = telephony.ResultServer, telephony.ReasonDraining
 	case ivr.EndError:
 		end.Result, end.Reason = telephony.ResultServer, telephony.ReasonError
 	}
-	_ = ctx
 	return end
 }
 
@@ -286,6 +288,12 @@ func callerLeft(in telephony.Leg, stage telephony.Reason) telephony.End {
 	}
 	e.By = telephony.SideCustomer
 	return e
+}
+
+// cutOff reports whether the server has given the call up. A call's context also ends with the caller's leg; then the leg
+// is done already, and whoever waits finds that out.
+func cutOff(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), telephony.ErrLegEnded)
 }
 
 // drainedEnd is the end of calls that outlive the drain limit.

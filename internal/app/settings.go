@@ -181,7 +181,7 @@ func (a *App) deskPhones(ctx context.Context) {
 
 // deskPhone brings one desk phone's connection to the engine.
 func (a *App) deskPhone(ctx context.Context, login string, up bool) {
-	state := queue.None
+	state := queue.Lost // none would mean that nobody knows
 	if up {
 		state = queue.Online
 	}

@@ -47,7 +47,7 @@ func (a *App) talk(ctx context.Context, c *call, w *waiting, side *agentSide) (e
 	t := &talk{a: a, c: c, w: w, side: side, monitors: map[string]*monitor{}, since: a.now()}
 	t.room = media.NewRoom(media.RoomConfig{Pacer: a.pacer, Library: a.library, Hold: a.music(a.queueConfig(w.q.Name).MOH), Log: a.log, Now: a.now})
 	defer t.room.Close()
-	if err := errors.Join(t.room.Join(c.in.Endpoint(), media.Customer), t.room.Join(side.ep, media.Agent)); err != nil {
+	if err := errors.Join(t.room.Join(c.in.Endpoint(), media.Customer), t.room.Join(side.ep, media.Agent)); err != nil && c.in.End() == (telephony.End{}) {
 		a.log.Error("bridge failed", "call", c.id, "cause", err)
 	}
 	c.note(ctx, a, calllog.TypeConnected, calllog.Connected{Agent: side.login, Queue: w.q.Name, Leg: side.legID})
@@ -98,7 +98,9 @@ func (t *talk) record(ctx context.Context) {
 	rec, err := t.a.recordings.Start(ctx, recordings.Start{Call: string(t.c.id), Kind: recordings.KindCall, RetentionDays: cfg.RetentionDays, MuLaw: t.c.in.Law() == media.PCMU,
 		OnFailure: func(err error) { t.a.recordingFailed(t.c, err) }})
 	if err != nil {
-		t.a.recordingFailed(t.c, err)
+		if ctx.Err() == nil { // else the caller is gone: there is nothing to record
+			t.a.recordingFailed(t.c, err)
+		}
 		return
 	}
 	t.rec = rec
@@ -128,7 +130,9 @@ func (t *talk) run(ctx context.Context) (requeue bool, over *telephony.End) {
 			t.by = telephony.SideAgent
 			return false, nil
 		case <-ctx.Done():
-			return false, drainedEnd(ctx)
+			if cutOff(ctx) {
+				return false, drainedEnd(ctx)
+			}
 		case <-check.C:
 			if t.side.browse && t.silence(ctx) {
 				return true, nil

@@ -90,7 +90,9 @@ func (a *App) talkOutside(ctx context.Context, c *call, leg *sip.Leg, number str
 		case <-leg.Done():
 			return ivr.ExitAfterCall, nil
 		case <-ctx.Done():
-			return "", drainedEnd(ctx)
+			if cutOff(ctx) {
+				return "", drainedEnd(ctx)
+			}
 		case m := <-c.cmds:
 			if m.name == "kick" {
 				m.reply <- commandReply{}
@@ -129,7 +131,7 @@ func (a *App) voicemail(ctx context.Context, c *call, req ivr.VoicemailReq) (exi
 	}
 	length, hungUp := a.takeMessage(ctx, c, req)
 	switch {
-	case ctx.Err() != nil:
+	case cutOff(ctx):
 		return "", drainedEnd(ctx)
 	case length < req.Min && !hungUp:
 		return ivr.ExitEmpty, nil
@@ -168,6 +170,9 @@ func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (l
 	rec, err := a.recordings.Start(ctx, recordings.Start{Call: string(c.id), Kind: recordings.KindVoicemail, RetentionDays: days, MuLaw: c.in.Law() == media.PCMU,
 		OnFailure: func(err error) { a.recordingFailed(c, err) }})
 	if err != nil {
+		if c.in.End() != (telephony.End{}) {
+			return 0, true
+		}
 		a.recordingFailed(c, err)
 		return 0, false
 	}
@@ -196,7 +201,7 @@ func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (l
 		case <-c.in.Done():
 			return finish(), true
 		case <-ctx.Done():
-			return finish(), false
+			return finish(), !cutOff(ctx)
 		case d := <-c.in.Digits():
 			if req.Terminator != "" && string(d.Key) == req.Terminator {
 				return finish(), false

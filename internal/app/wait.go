@@ -142,6 +142,9 @@ func (a *App) inQueue(ctx context.Context, c *call, out ivr.Outcome, q *ivr.Queu
 			e := callerLeft(c.in, telephony.ReasonAbandonedWait)
 			return "", &e
 		case <-ctx.Done():
+			if !cutOff(ctx) {
+				continue
+			}
 			place.Leave(queue.LeftFault)
 			w.left(ctx, "draining")
 			return "", drainedEnd(ctx)
@@ -253,6 +256,10 @@ func (w *waiting) event(ctx context.Context, ev queue.Event) (exit string, over 
 		w.offer = ev.Offer.ID
 		w.music(ctx)
 		side, why := a.ring(ctx, c, w, ev.Offer)
+		if side != nil && c.in.End() != (telephony.End{}) { // left in the instant of the answer
+			side.hangup(telephony.CauseElsewhere)
+			side, why = nil, queue.CallerLeft
+		}
 		if side == nil {
 			if why != "" {
 				_ = a.engine.OfferFailed(context.WithoutCancel(ctx), ev.Offer.ID, why)
