@@ -94,7 +94,7 @@ func within(ctx context.Context, t *testing.T, d time.Duration, what string, ask
 // the test ends. The queue's wrap-up is a second where the fields do not say otherwise.
 func queue(ctx context.Context, t *testing.T, p *program.Program, key, dial string, fields map[string]any, members ...string) {
 	t.Helper()
-	body := map[string]any{"key": key, "name": "Test " + key, "strategy": "longest_idle", "team": "Support", "wrapup_s": 1, "on_timeout": "hangup"}
+	body := map[string]any{"key": key, "name": "new", "strategy": "longest_idle", "team": "Support", "wrapup_s": 1, "on_timeout": "hangup"}
 	for k, v := range fields {
 		body[k] = v
 	}
@@ -105,6 +105,7 @@ func queue(ctx context.Context, t *testing.T, p *program.Program, key, dial stri
 	if code := p.API(ctx, "admin", http.MethodPost, "/numbers", map[string]any{"number": dial, "queue": key}, &said); code != http.StatusCreated {
 		t.Fatalf("make number %s: %d %s", dial, code, said)
 	}
+	p.Set(ctx, "/queues/"+key, map[string]any{"name": "Test " + key}) // seen on the board, it says that all before is in force
 	for _, login := range members {
 		var user struct{ Queues []map[string]any }
 		p.API(ctx, "admin", http.MethodGet, "/users/"+login, nil, &user)
@@ -115,7 +116,7 @@ func queue(ctx context.Context, t *testing.T, p *program.Program, key, dial stri
 	}
 	eventually(ctx, t, "the queue is there with its members", func() bool {
 		board := live(ctx, p)
-		there := slices.ContainsFunc(board.Queues, func(q boardQueue) bool { return q.Key == key })
+		there := slices.ContainsFunc(board.Queues, func(q boardQueue) bool { return q.Key == key && q.Name != "new" })
 		for _, login := range members {
 			there = there && slices.Contains(board.agent(login).Queues, key)
 		}
@@ -131,8 +132,8 @@ type board struct {
 }
 
 type boardQueue struct {
-	Key     string
-	Waiting int
+	Key, Name string
+	Waiting   int
 }
 
 type boardAgent struct {
@@ -194,13 +195,9 @@ type callRow struct {
 	WaitMS      int    `json:"wait_ms"`
 	TalkMS      int    `json:"talk_ms"`
 	HoldMS      int    `json:"hold_ms"`
-	Legs        []struct {
-		Role, Endpoint, Cause string
-		Agent                 *struct{ Login string }
-		EndedAt               *time.Time `json:"ended_at"`
-	}
-	MenuPath   []struct{ Node, Exit string } `json:"menu_path"`
-	Recordings []struct {
+	Legs        []leg
+	MenuPath    []struct{ Node, Exit string } `json:"menu_path"`
+	Recordings  []struct {
 		ID         int64
 		State      string
 		DurationMS int `json:"duration_ms"`
@@ -213,12 +210,18 @@ type callRow struct {
 	}
 }
 
+type leg struct {
+	Role, Endpoint, Cause string
+	Agent                 *struct{ Login string }
+	EndedAt               *time.Time `json:"ended_at"`
+}
+
 // told waits until a call is over, in its ticket (or decided to be in none) and its recordings are closed.
 func told(ctx context.Context, t *testing.T, p *program.Program, key string) (c callRow) {
 	t.Helper()
 	eventually(ctx, t, "call "+key+" is over and told", func() bool {
 		c = callRow{}
-		if p.API(ctx, "admin", http.MethodGet, "/calls/"+key, nil, &c) != http.StatusOK || c.State != "ended" || c.Link.State == "" {
+		if p.API(ctx, "admin", http.MethodGet, "/calls/"+key, nil, &c) != http.StatusOK || c.State != "ended" || c.Link.Rule == "" {
 			return false
 		}
 		for _, r := range c.Recordings {
@@ -239,6 +242,12 @@ func keyOf(ctx context.Context, t *testing.T, p *program.Program, from string) (
 		return len(key) == 26
 	})
 	return key
+}
+
+// waiting waits until exactly one callback of a number is to be done.
+func waiting(ctx context.Context, t *testing.T, p *program.Program, from string) {
+	t.Helper()
+	p.Until(ctx, "one callback to "+from, "waiting 1", `SELECT concat(max(state), ' ', count(*)) FROM callback_request WHERE number = $1`, from)
 }
 
 // timeline gives the entries of a ticket that are calls, by the call's key.
