@@ -214,8 +214,13 @@ func (a *App) startMedia(context.Context) (err error) {
 	return err
 }
 
+// adoptGrace is how long places in queues that were there before a crash wait for their calls: hardly, since no call of
+// ours outlives the process.
+const adoptGrace = time.Second
+
 func (a *App) startQueues(ctx, bg context.Context) error {
-	a.engine = queue.New(queue.Config{Now: a.now, Log: a.log, Registerer: a.reg, Store: a.queues, ConnectLimit: a.cfg.ConnectLimit + 2*time.Second, Live: a.liveTalks})
+	a.engine = queue.New(queue.Config{Now: a.now, Log: a.log, Registerer: a.reg, Store: a.queues, ConnectLimit: a.cfg.ConnectLimit + 2*time.Second, Live: a.liveTalks,
+		AdoptGrace: adoptGrace})
 	run, stop := context.WithCancel(context.WithoutCancel(bg))
 	done := make(chan error, 1)
 	go func() { done <- a.engine.Run(run) }()
