@@ -107,12 +107,8 @@ func TestVoicemailWhenTheQueueTimesOut(t *testing.T) {
 	for _, from := range []string{byKey, byHangup} {
 		p.Until(ctx, "the message is recorded", "1", `SELECT count(*)::text FROM call c JOIN call_event e ON e.call_id = c.id WHERE c.caller_e164 = $1 AND e.type = 'voicemail'`, from)
 	}
-	begin := c.Packets()
-	said := time.Now()
-	eventually(ctx, t, "four seconds of message", func() bool { return time.Since(said) > 4*time.Second })
-	if n := c.Packets() - begin; n > 25 {
-		t.Errorf("the caller who speaks hears %d packets", n)
-	}
+	begin := time.Now()
+	eventually(ctx, t, "four seconds of message", func() bool { return time.Since(begin) > 4*time.Second })
 	c.Press("#")
 	d.Hangup()
 	<-c.Done()
