@@ -97,7 +97,7 @@ func TestR34KillInEveryState(t *testing.T) {
 	ok(t, c.Hears(ctx, hz(holdHz), nil))
 	c.Hangup()
 	p.Clean()
-	if open, _ := filepath.Glob(filepath.Join(p.Data(), "recordings", "open", "*")); len(open) > 0 {
+	if open, _ := filepath.Glob(filepath.Join(p.Recordings(), "open", "*")); len(open) > 0 {
 		t.Errorf("recordings left open: %q", open)
 	}
 }

@@ -382,3 +382,9 @@ func said[T any](list []T) string {
 	}
 	return strings.Join(parts, " ")
 }
+
+// agentAt is an agent with the tone of the voice.
+type agentAt struct {
+	*telephonytest.Agent
+	tone float64
+}

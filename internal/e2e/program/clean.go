@@ -59,7 +59,7 @@ func (p *Program) Clean(expected ...string) {
 	p.mu.Lock()
 	invites := p.invites
 	p.mu.Unlock()
-	for _, broken := range Invariants(context.Background(), db, filepath.Join(p.data, "recordings"), invites) {
+	for _, broken := range Invariants(context.Background(), db, p.Recordings(), invites) {
 		p.t.Errorf("broken: %s", broken)
 	}
 	p.judgeLog(expected)

@@ -126,6 +126,17 @@ func (p *Program) For(t testing.TB) *Program { return &Program{process: p.proces
 // Data is the server's data directory.
 func (p *Program) Data() string { return p.data }
 
+// Recordings is where the server keeps its recordings.
+func (p *Program) Recordings() string {
+	dir := filepath.Join(p.data, "recordings")
+	for _, e := range p.env {
+		if v, ok := strings.CutPrefix(e, "HOTLINE_RECORDINGS_DIR="); ok {
+			dir = v
+		}
+	}
+	return dir
+}
+
 // Start runs the program and waits until it says that it is up.
 func (p *Program) Start(ctx context.Context) {
 	p.t.Helper()
