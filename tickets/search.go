@@ -48,6 +48,9 @@ func nameMatch(column, q, text string, loose bool, args *sqlArgs) string {
 
 // nameSearch finds names by part and with slips of the pen, for lists of names.
 func nameSearch(column, text string, args *sqlArgs) string {
+	if len([]rune(text)) < 3 {
+		return nameMatch(column, "", text, false, args)
+	}
 	q := args.add(text)
 	return "(" + nameMatch(column, q, text, false, args) + " OR " + nameMatch(column, q, text, true, args) + ")"
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -372,15 +371,6 @@ func level(pcm []int16) (rms float64) {
 		return 0
 	}
 	return rms / float64(len(pcm)) / (32768 * 32768)
-}
-
-// said joins the parts of a path, for messages.
-func said[T any](list []T) string {
-	var parts []string
-	for _, v := range list {
-		parts = append(parts, fmt.Sprint(v))
-	}
-	return strings.Join(parts, " ")
 }
 
 // agentAt is an agent with the tone of the voice.
