@@ -71,6 +71,14 @@ func (e *Engine) enter(ctx context.Context, ev event) (*Place, error) {
 	return r.place, nil
 }
 
+// AdoptTalk takes over a talk that was going on before a restart, for a call whose driver kept it up: the agent is in it
+// again, and Requeue works as in any talk. Of the entry, queue, skills, language and credit (the wait so far) count.
+// ErrWrongState: the agent is in another call, or signed off; then Enter with Front and Prefer is the way.
+func (e *Engine) AdoptTalk(ctx context.Context, agent string, entry Entry) error {
+	entry.Skills = maps.Clone(entry.Skills)
+	return e.do(ctx, event{kind: evAdoptTalk, call: entry.Call, agent: agent, entry: &entry})
+}
+
 // OfferRinging says that the agent's phone rings: the ring time starts anew, within the reservation.
 func (e *Engine) OfferRinging(ctx context.Context, id OfferID) error {
 	return e.do(ctx, event{kind: evOfferRinging, offer: id})

@@ -252,6 +252,9 @@ func (c *Copier) copy(ctx context.Context, rs []Record) error {
 				c.Log.Error("call fact without a begin", "call", r.Call, "type", r.Type)
 				continue
 			}
+			if r.Type == TypeMenuState { // a restart needs it, nobody else
+				continue
+			}
 			row, err := writeCall(ctx, tx, s)
 			if err != nil {
 				return err

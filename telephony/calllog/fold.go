@@ -29,8 +29,10 @@ type Summary struct {
 	Lang     string
 	Path     []PathStep // nodes of the menu, at most 200
 	Who      Identified
-	Note     string        // the agent's words, the last ones
-	Message  time.Duration // length of the voicemail left
+	Note     string          // the agent's words, the last ones
+	Message  time.Duration   // length of the voicemail left
+	Run      json.RawMessage // the menu's run as last journalled; nil: never
+	Paused   bool            // the recording of the talk is paused
 	Finish   *Finish
 
 	waitSince, talkSince, holdSince time.Time
@@ -89,6 +91,16 @@ func (s *Summary) Fold(r Record) {
 		if json.Unmarshal(r.Data, &m) == nil {
 			s.foldMenu(m, r.At)
 		}
+	case TypeMenuState:
+		var m MenuState
+		if json.Unmarshal(r.Data, &m) == nil {
+			s.Run = m.Run
+		}
+	case TypeRecording:
+		var n RecordingNote
+		if json.Unmarshal(r.Data, &n) == nil {
+			s.Paused = n.What == "paused"
+		}
 	case TypeNote:
 		var n NoteText
 		if json.Unmarshal(r.Data, &n) == nil {
@@ -141,6 +153,7 @@ func (s *Summary) foldQueued(r Record) {
 	if json.Unmarshal(r.Data, &q) != nil {
 		return
 	}
+	s.stopWait(r.At) // told twice when a call is adopted
 	s.stopTalk(r.At)
 	s.stopHold(r.At)
 	if s.Queued.IsZero() {

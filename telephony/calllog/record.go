@@ -16,6 +16,8 @@ const (
 	TypeIdentified Type = "identified" // Identified: who it may be
 	TypeAnswered   Type = "answered"   // our 200 OK: the customer's leg is connected
 	TypeMenu       Type = "menu"       // MenuStep: a node was entered or left
+	TypeMenuState  Type = "menu_state" // MenuState: the menu's run as it stands. Stays in the journal: it becomes no row
+	TypeAdopted    Type = "adopted"    // the server came back to a call that its driver had kept up
 	TypeQueued     Type = "queued"     // Queued: entered a queue
 	TypeOffered    Type = "offered"    // Offered: an agent is reserved and rings
 	TypeOfferEnded Type = "offer_ended"
@@ -85,6 +87,12 @@ type MenuStep struct {
 	Key     string `json:"key,omitempty"`
 	// Label is the node's title per language, for people who read the path later, when the menu may have changed.
 	Label map[string]string `json:"label,omitempty"`
+}
+
+// MenuState is the data of TypeMenuState: the run of the menu as plain data, for calls that outlive the server. Only who
+// wrote it can read it.
+type MenuState struct {
+	Run json.RawMessage `json:"run"`
 }
 
 // Queued is the data of TypeQueued.
