@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline/internal/pg/pgtest"
 	"hotline/telephony"
@@ -156,6 +158,64 @@ func TestPoisonIsLeftOut(t *testing.T) {
 	if states != "waiting ended" {
 		t.Fatalf("states: %s", states)
 	}
+}
+
+// The database dies in the middle of a batch and is still away when the copier looks where it stands: it waits, and goes
+// on when the database is back.
+func TestDatabaseStaysAway(t *testing.T) {
+	var away atomic.Bool
+	asked := make(chan struct{}, 1000)
+	cfg := pgtest.New(t).Config()
+	cfg.MaxConns = 1
+	cfg.BeforeConnect = func(context.Context, *pgx.ConnConfig) error {
+		if away.Load() {
+			asked <- struct{}{}
+			return errors.New("no database")
+		}
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	ok(t, err)
+	defer pool.Close()
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
+	ok(t, err)
+	defer j.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	told := make(chan calllog.Type, 100)
+	var died atomic.Bool
+	cp := &calllog.Copier{Journal: j, Pool: pool, Each: func(ctx context.Context, tx pgx.Tx, c calllog.Copied) error {
+		if !died.Swap(true) {
+			away.Store(true)
+			_, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
+			return err
+		}
+		told <- c.Record.Type
+		return nil
+	}}
+	ok(t, call(t, j, "A").Finish(t.Context(), telephony.End{Result: "success", Reason: "completed"}))
+	done := make(chan error, 1)
+	go func() { done <- cp.Run(ctx) }()
+	for range 3 {
+		select {
+		case <-asked:
+		case <-ctx.Done():
+			t.Fatal("the copier does not ask again")
+		}
+	}
+	away.Store(false)
+	for _, want := range []calllog.Type{calllog.TypeBegin, calllog.TypeEnd} {
+		select {
+		case got := <-told:
+			if got != want {
+				t.Fatalf("told %s, want %s", got, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("not copied")
+		}
+	}
+	stop()
+	ok(t, <-done)
 }
 
 func TestRunCopiesWhatComes(t *testing.T) {
