@@ -64,7 +64,7 @@ func (s *state) adoptTalk(a *agent, ev *event) error {
 	if s.talks[ev.call] != nil || s.waiting[ev.call] != nil {
 		return ErrAlreadyWaiting
 	}
-	if a.state.onCall() || !may(agentMoves, a.state, Talking) {
+	if a.state.onCall() || a.state == Ringing || !may(agentMoves, a.state, Talking) {
 		return wrongState(a, ErrWrongState)
 	}
 	if q := s.queues[ev.entry.Queue]; q != nil {
