@@ -250,3 +250,45 @@ func TestRunCopiesWhatComes(t *testing.T) {
 		t.Fatalf("%d segments kept, all copied", len(files))
 	}
 }
+
+// What a restart needs to go on with a call that its driver kept up: the menu's run, the paused recording, the wait so
+// far. The run stays in the journal and becomes no row.
+func TestCallsThatOutliveTheServer(t *testing.T) {
+	pool := pgtest.New(t)
+	dir := t.TempDir()
+	j, _, err := calllog.Open(calllog.Config{Dir: dir})
+	ok(t, err)
+	run := func(node string) calllog.MenuState { return calllog.MenuState{Run: []byte(`{"node":"` + node + `"}`)} }
+	call(t, j, "menu", calllog.TypeMenu, calllog.MenuStep{Flow: "f", Node: "a"}, calllog.TypeMenuState, run("a"), calllog.TypeMenuState, run("b"))
+	call(t, j, "talk", calllog.TypeQueued, calllog.Queued{Queue: "q", Lang: "ru"}, calllog.TypeConnected, calllog.Connected{Agent: "ann", Queue: "q"},
+		calllog.TypeRecording, calllog.RecordingNote{ID: "r", What: "started"}, calllog.TypeRecording, calllog.RecordingNote{ID: "r", What: "paused"})
+	call(t, j, "wait", calllog.TypeQueued, calllog.Queued{Queue: "q"})
+	ok(t, j.Close())
+	j, cut, err := calllog.Open(calllog.Config{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Minute) }})
+	ok(t, err)
+	defer j.Close()
+	found := map[telephony.CallID]*calllog.Summary{}
+	for _, s := range cut {
+		found[s.Call] = s
+	}
+	if s := found["menu"]; s == nil || string(s.Run) != `{"node":"b"}` || s.State != calllog.StateMenu {
+		t.Errorf("menu: %+v", s)
+	}
+	if s := found["talk"]; s == nil || !s.Paused || s.Agent != "ann" || s.Queue != "q" || s.Lang != "ru" || s.State != calllog.StateTalking {
+		t.Errorf("talk: %+v", s)
+	}
+	c := j.Resume(found["wait"])
+	ok(t, c.Note(t.Context(), calllog.TypeAdopted, nil))
+	ok(t, c.Note(t.Context(), calllog.TypeQueued, calllog.Queued{Queue: "q"}))
+	ok(t, c.Note(t.Context(), calllog.TypeConnected, calllog.Connected{Agent: "ann"}))
+	ok(t, c.Finish(t.Context(), telephony.End{Result: "success", Reason: "talked"}))
+	if w := c.Summary().Wait; w < time.Minute {
+		t.Errorf("waited %v over the restart", w)
+	}
+	ok(t, (&calllog.Copier{Journal: j, Pool: pool}).Drain(t.Context()))
+	var types string
+	ok(t, pool.QueryRow(t.Context(), `SELECT string_agg(DISTINCT type, ' ' ORDER BY type) FROM call_event`).Scan(&types))
+	if types != "adopted begin connected end menu queued recording" {
+		t.Errorf("rows of %s", types)
+	}
+}
