@@ -46,6 +46,8 @@ type Prompt struct {
 	Music string
 	// Offset starts that far into the first pass: music that goes on where it was.
 	Offset time.Duration
+	// Music is the name of the music this is. A driver that has music of that name may play its own. Empty: not music.
+	Music string
 }
 
 // Clip is one piece of sound. Exactly one of File, Tone and Silence is set.

@@ -52,6 +52,9 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrUnreachable says that no answer of any kind came, or the address cannot be reached or resolved.
 	ErrUnreachable = errors.New("unreachable")
+	// ErrElsewhere as the cause of the context given to a driver's Dial says that somebody else took the call: the far
+	// side is told so (RFC 3326) and shows no missed call.
+	ErrElsewhere = errors.New("call completed elsewhere")
 )
 
 // Trust says how far a caller's number may be relied on (design.md section 7). Order matters: see AtLeast.

@@ -187,6 +187,5 @@ type Dial struct {
 	Ring time.Duration
 }
 
-// ErrElsewhere as the cause of the context given to Dial says that somebody else took the call: the CANCEL then carries
-// "Call completed elsewhere" (RFC 3326), so that the phone shows no missed call.
-var ErrElsewhere = errors.New("call completed elsewhere")
+// ErrElsewhere is telephony.ErrElsewhere: the CANCEL then carries "Call completed elsewhere" (RFC 3326).
+var ErrElsewhere = telephony.ErrElsewhere
