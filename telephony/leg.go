@@ -42,8 +42,6 @@ type Leg interface {
 type Prompt struct {
 	Clips []Clip
 	Loop  bool // start again at the end: music
-	// Music is the name of the music this is; a driver that has music of that name may play its own. Empty: not music.
-	Music string
 	// Offset starts that far into the first pass: music that goes on where it was.
 	Offset time.Duration
 	// Music is the name of the music this is. A driver that has music of that name may play its own. Empty: not music.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"hotline/telephony"
@@ -11,7 +12,8 @@ import (
 
 // dialRequest is one call out, in words that every driver understands.
 type dialRequest struct {
-	// To is "user:LOGIN" (a registered desk phone), "trunk:NAME:NUMBER", or a sip: URI.
+	// To is "user:LOGIN" (a registered desk phone), "trunk:NAME:NUMBER", "asterisk:TECH/NAME" (an endpoint of Asterisk), or
+	// a sip: URI.
 	To string
 	// Law is the codec offered first: the other leg's, so that nothing is transcoded.
 	Law media.Law
@@ -27,12 +29,15 @@ type dialRequest struct {
 
 // errElsewhere as the cause of the context given to dial says that somebody else took the call: the phone shows no
 // missed call.
-var errElsewhere = sip.ErrElsewhere
+var errElsewhere = telephony.ErrElsewhere
 
 // dial calls and returns when the call is answered. The error wraps telephony.ErrBusy, ErrNoAnswer, ErrRefused,
 // ErrUnreachable or ErrNoCodec, or is ctx's cause; then a call that still rang was cancelled. It is the only place from
 // which calls go out.
 func (a *App) dial(ctx context.Context, r dialRequest) (callerLeg, error) {
+	if a.ari != nil && (strings.HasPrefix(r.To, "trunk:") || strings.HasPrefix(r.To, "asterisk:")) {
+		return a.dialAsterisk(ctx, r)
+	}
 	leg, err := a.sip.Dial(ctx, sip.Dial{To: r.To, Law: r.Law, Ring: r.Ring, Caller: r.Caller, CallerName: r.CallerName, OnRinging: r.OnRinging})
 	if err != nil {
 		return nil, err // not leg: a nil *sip.Leg would be a callerLeg that is not nil

@@ -36,7 +36,7 @@ type metrics struct {
 	menu    *prometheus.CounterVec // kind: entered, key, timeout, invalid, left, hungup, error
 	jobs    *prometheus.CounterVec // kind, result: done, failed
 	flows   prometheus.Gauge       // 1: the menu files on disk are the ones that run
-	alarm   *prometheus.GaugeVec   // what: recording, journal
+	alarm   *prometheus.GaugeVec   // what: recording, journal, asterisk
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
@@ -70,8 +70,9 @@ func poolMetrics(p *pgxpool.Pool) prometheus.Collector {
 // alarms is what needs a person now; shown on boards, in metrics and by /readyz.
 type alarms struct {
 	draining  atomic.Bool
-	mu        sync.Mutex // guards recording
+	mu        sync.Mutex // guards what follows
 	recording time.Time  // last failed recording; zero: none in a while
+	asterisk  string     // what keeps Asterisk from carrying calls; empty: nothing
 }
 
 func (a *alarms) setDraining() { a.draining.Store(true) }
@@ -142,11 +143,10 @@ func (a *App) audit(ctx context.Context, login, action string, data map[string]a
 	}
 }
 
-// flowProblems are what the last look at the menu files found, and the calls a crash cut off until they are closed.
+// flowProblems are what the last look at the menu files found.
 type flowProblems struct {
 	mu   sync.Mutex // guards list
 	list []ivr.Problem
-	cut  []*calllog.Summary // used during the start only
 	// stamp of the files when they were read at the start.
 	stamp string
 }

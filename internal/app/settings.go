@@ -127,7 +127,7 @@ func (a *App) loadSettings(ctx context.Context) error {
 		a.flows.SetQueues(names)
 		a.reloadFlows(ctx)
 	}
-	err = errors.Join(a.engine.SetQueues(ctx, queues), a.engine.SetAgents(ctx, agents), a.sip.SetTrunks(sipTrunks(lines)))
+	err = errors.Join(a.engine.SetQueues(ctx, queues), a.engine.SetAgents(ctx, agents), a.setTrunks(lines))
 	a.deskPhones(ctx)
 	a.publish()
 	return err
@@ -279,7 +279,7 @@ func (a *App) outbound(number string) (string, error) {
 	defer a.set.mu.RUnlock()
 	var names []string
 	for name, t := range a.set.trunks {
-		if t.Enabled && t.Host != "" {
+		if t.Enabled && (t.Host != "" || a.byAsterisk()) { // Asterisk's endpoints have their addresses there
 			names = append(names, name)
 		}
 	}
@@ -297,7 +297,7 @@ func (a *App) music(name string) telephony.Prompt {
 			return p
 		}
 	}
-	p := telephony.Prompt{Loop: true}
+	p := telephony.Prompt{Loop: true, Music: "default"}
 	files, _ := filepath.Glob(filepath.Join(a.cfg.Music, "*.wav"))
 	slices.Sort(files)
 	for _, f := range files {
@@ -323,6 +323,9 @@ func (a *App) notice(name string) telephony.Prompt {
 
 // TrunkState implements httpapi.Live.
 func (a *App) TrunkState(name string) httpapi.TrunkState {
+	if a.ari != nil {
+		return a.asteriskTrunk(name)
+	}
 	for _, t := range a.sip.Trunks() {
 		if t.Name == name {
 			s := httpapi.TrunkState{Registered: t.Registered, Error: t.Error, Calls: t.Calls}

@@ -202,8 +202,9 @@ func (s *Summary) Disposition(e telephony.End) string {
 		return "answered"
 	case e.Reason == telephony.ReasonTransferred:
 		return "answered"
-	case e.Reason == telephony.ReasonCrash, e.Reason == telephony.ReasonPanic, e.Reason == telephony.ReasonDraining && s.State != StateNew:
-		return "no_answer" // cut by us, wherever the caller was: never counted as the caller's own leaving
+	case e.Reason == telephony.ReasonCrash, e.Reason == telephony.ReasonPanic, e.Reason == telephony.ReasonDraining && s.State != StateNew,
+		e.Reason == telephony.ReasonUnreachable && e.Result == telephony.ResultUpstream && s.Begin.Direction != Out:
+		return "no_answer" // cut by us or by the PBX, wherever the caller was: never counted as the caller's own leaving
 	case e.Reason == telephony.ReasonBusy:
 		return "busy"
 	case e.Reason == telephony.ReasonRejected, e.Reason == telephony.ReasonNotFound, e.Reason == telephony.ReasonNoCodec,
