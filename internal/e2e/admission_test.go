@@ -57,6 +57,7 @@ func TestUnknownNumber(t *testing.T) {
 // A source that is on no trunk gets at most one answer to its INVITE, however long it waits for more, and makes no call
 // (R7). What cannot be parsed gets none.
 func TestUnlistedSource(t *testing.T) {
+	nativeOnly(t)
 	p, ctx := shared(t)
 	p.Set(ctx, "/trunks/demo", map[string]any{"cidrs": []string{"192.0.2.0/24"}})
 	restored := func() {
@@ -118,6 +119,7 @@ Content-Length: 0
 // Above the limit a caller gets 503 with Retry-After; the calls that are up do not notice, and the next one after a
 // hang-up is taken.
 func TestTooManyCalls(t *testing.T) {
+	nativeOnly(t)
 	p, ctx := strict(t)
 	queue(ctx, t, p, "crowd", "351", nil)
 	var up []*telephonytest.PhoneCall

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"hotline/internal/e2e/program"
 	"hotline/telephony/telephonytest"
 )
 
@@ -22,7 +21,7 @@ func tone(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "tone.wav"), telephonytest.WAV(program.Sine(HoldHz, 5)), 0o644)
+	return os.WriteFile(filepath.Join(dir, "tone.wav"), telephonytest.WAV(telephonytest.Sine(HoldHz, 5)), 0o644)
 }
 
 // PID is the child's process id.
