@@ -296,7 +296,7 @@ func (l *Leg) mediaLost(id string) {
 	l.audio.mu.Lock()
 	l.audio.lost = id
 	l.audio.mu.Unlock()
-	l.d.chore(func(ctx context.Context) { l.mend(ctx, nil) })
+	l.chore(func(ctx context.Context) { l.mend(ctx, nil) })
 }
 
 // seen is what a list of Asterisk's bridges and channels says about a leg's audio.
@@ -308,9 +308,6 @@ type seen struct {
 // mend makes the audio what it ought to be again, until that succeeds or the leg ends. look tells what is there; nil:
 // nothing was looked at. It runs after a gap in the connection, a failed change, or the loss of the media channel.
 func (l *Leg) mend(ctx context.Context, look func(bridge, channel string) seen) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(l.ctx, cancel)()
 	a := &l.audio
 	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if a.lock(ctx) != nil {
@@ -323,7 +320,7 @@ func (l *Leg) mend(ctx context.Context, look func(bridge, channel string) seen) 
 		}
 		l.log.Warn("audio is broken: mending it", "cause", err)
 		if gone(err) {
-			l.d.chore(l.reread)
+			l.chore(l.reread)
 		}
 		if !pause(ctx, wait) {
 			return

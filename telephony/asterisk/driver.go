@@ -101,7 +101,8 @@ func (d *Driver) Stop(ctx context.Context) error {
 }
 
 // Leave ends everything here but leaves the calls up in Asterisk, where the next process finds them and is asked to
-// adopt them. Legs end with ReasonDraining.
+// adopt them. Legs end with ReasonDraining. It is meant to be called while the calls run: one that hears music then goes on
+// hearing it.
 func (d *Driver) Leave(ctx context.Context) error {
 	d.leave.Store(true)
 	now, cancel := context.WithCancelCause(ctx)

@@ -194,8 +194,22 @@ func (l *Leg) alive(ctx context.Context) error {
 // bound ties a context to the leg.
 func (l *Leg) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	if l.ctx.Err() != nil { // AfterFunc would tell a moment later, and a request could slip through
+		cancel(telephony.ErrLegEnded)
+	}
 	stop := context.AfterFunc(l.ctx, func() { cancel(telephony.ErrLegEnded) })
 	return ctx, func() { stop(); cancel(nil) }
+}
+
+// chore runs f in the background with a context that ends with the leg, unless it has.
+func (l *Leg) chore(f func(ctx context.Context)) {
+	l.d.chore(func(ctx context.Context) {
+		ctx, cancel := l.bound(ctx)
+		defer cancel()
+		if ctx.Err() == nil {
+			f(ctx)
+		}
+	})
 }
 
 // failed is the error of a method. A leg whose channel is gone has ended, even if that is still being worked out.

@@ -42,7 +42,7 @@ func (l *Leg) turnOver(settle, ring *alarm) bool {
 		return l.endBy(why{what: ringTimeout, cause: telephony.CauseUnavailable, detail: "not answered in time"})
 	case <-l.overflow:
 		l.log.Error("too many events of one channel: reading how it is")
-		l.d.chore(l.reread)
+		l.chore(l.reread)
 		return true
 	case <-l.ctx.Done():
 		return l.endBy(why{what: stopping, cause: telephony.CauseOverload, detail: "server stopping"})
@@ -151,9 +151,6 @@ func (l *Leg) finish(e telephony.End, tell int, detail string) {
 
 // reread brings the leg up to date after events were lost.
 func (l *Leg) reread(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(l.ctx, cancel)()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		var c channelState
 		err := l.d.rest.ask(ctx, "GET", channelPath(l.channel, ""), nil, nil, &c)

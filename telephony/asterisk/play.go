@@ -57,9 +57,12 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
 	a := &l.audio
+	if l.ctx.Err() != nil {
+		return false
+	}
 	if a.lock(ctx) != nil {
 		if want == bridged { // somebody waits for Asterisk: after that
-			l.d.chore(func(ctx context.Context) { l.insist(ctx, turn) })
+			l.chore(func(ctx context.Context) { l.insist(ctx, turn) })
 		}
 		return false
 	}
@@ -84,10 +87,10 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 		l.log.Warn("the caller could not be moved", "cause", err)
 	}
 	if gone(err) {
-		l.d.chore(l.reread)
+		l.chore(l.reread)
 	}
 	if want == bridged {
-		l.d.chore(func(ctx context.Context) { l.mend(ctx, nil) })
+		l.chore(func(ctx context.Context) { l.mend(ctx, nil) })
 	}
 	return false
 }
@@ -101,9 +104,6 @@ func (l *Leg) back(ctx context.Context, turn uint64) {
 
 // insist is back without a limit of its own, for when Asterisk is slow.
 func (l *Leg) insist(ctx context.Context, turn uint64) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(l.ctx, cancel)()
 	a := &l.audio
 	if a.lock(ctx) != nil {
 		return

@@ -71,7 +71,7 @@ func (d *Driver) reconcile(ctx context.Context) error {
 			continue
 		}
 		l.post(c.event(d.cfg.Now()))
-		d.chore(func(ctx context.Context) { l.mend(ctx, inv.look); l.rearm() })
+		l.chore(func(ctx context.Context) { l.mend(ctx, inv.look); l.rearm() })
 	}
 	for id, cause := range graves {
 		if _, there := inv.channels[id]; there {
