@@ -97,6 +97,9 @@ func (a *App) GoOn(ctx context.Context, in callerLeg) bool {
 	c := a.newCall(s.Call, in, a.journal.Resume(s))
 	c.update(a.now(), func(v *callView) { v.Note, v.Lang = was.Note, was.Lang })
 	c.note(ctx, a, calllog.TypeAdopted, nil)
+	if was.Side != "" { // ended with the process that had it
+		c.note(ctx, a, calllog.TypeLegEnd, calllog.LegEnd{Leg: was.Side, End: telephony.End{Result: telephony.ResultUnknown, Reason: telephony.ReasonCrash, By: telephony.SideSystem}})
+	}
 	a.log.Info("call goes on after a restart", "call", c.id, "state", was.State, "queue", was.Queue, "agent", was.Agent)
 	var end telephony.End
 	defer func() { a.finish(ctx, c, end, recover()) }()

@@ -42,8 +42,8 @@ func TestUnknownNumber(t *testing.T) {
 	if row.Disposition != "rejected" || row.EndReason != "not_found" || row.Link.Ticket != nil {
 		t.Errorf("the call: %+v", row)
 	}
-	p.Set(ctx, "/trunks/demo", map[string]any{"unknown_number": "reject"})
-	t.Cleanup(func() { p.Set(context.Background(), "/trunks/demo", map[string]any{"unknown_number": "notice"}) })
+	p.Set(ctx, "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "reject"})
+	t.Cleanup(func() { p.Set(context.Background(), "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "notice"}) })
 	eventually(ctx, t, "404 without a notice", func() bool {
 		from = number()
 		c, code, _ := refused(ctx, t, p, from, "999")
@@ -59,9 +59,9 @@ func TestUnknownNumber(t *testing.T) {
 func TestUnlistedSource(t *testing.T) {
 	nativeOnly(t)
 	p, ctx := shared(t)
-	p.Set(ctx, "/trunks/demo", map[string]any{"cidrs": []string{"192.0.2.0/24"}})
+	p.Set(ctx, "/trunks/"+program.Trunk(), map[string]any{"cidrs": []string{"192.0.2.0/24"}})
 	restored := func() {
-		p.Set(context.Background(), "/trunks/demo", map[string]any{"cidrs": []string{"127.0.0.0/8"}})
+		p.Set(context.Background(), "/trunks/"+program.Trunk(), map[string]any{"cidrs": []string{"127.0.0.0/8"}})
 		back := limit(t, 20*time.Second)
 		eventually(back, t, "the trunk is back", func() bool {
 			c := p.Call(back, number(), "100", customerHz)

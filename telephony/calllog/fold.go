@@ -33,6 +33,7 @@ type Summary struct {
 	Message  time.Duration   // length of the voicemail left
 	Run      json.RawMessage // the menu's run as last journalled; nil: never
 	Paused   bool            // the recording of the talk is paused
+	Side     telephony.LegID // the agent's leg that has not ended; empty: none
 	Finish   *Finish
 
 	waitSince, talkSince, holdSince time.Time
@@ -100,6 +101,16 @@ func (s *Summary) Fold(r Record) {
 		var n RecordingNote
 		if json.Unmarshal(r.Data, &n) == nil {
 			s.Paused = n.What == "paused"
+		}
+	case TypeLegBegin:
+		var l LegBegin
+		if json.Unmarshal(r.Data, &l) == nil && l.Role == "agent" {
+			s.Side = l.Leg
+		}
+	case TypeLegEnd:
+		var l LegEnd
+		if json.Unmarshal(r.Data, &l) == nil && l.Leg == s.Side {
+			s.Side = ""
 		}
 	case TypeNote:
 		var n NoteText

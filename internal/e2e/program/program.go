@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -83,6 +84,14 @@ func Native() Option { return func(p *Program) { p.native = true } }
 
 // Dialplan adds contexts to Asterisk's dial plan.
 func Dialplan(text string) Option { return func(p *Program) { p.pbx.Dialplan += text } }
+
+// Silence is how long a line may be silent until Asterisk ends it.
+func Silence(seconds int) Option {
+	return func(p *Program) { p.pbx.PJSIP += fmt.Sprintf("[provider](+type=endpoint)\nrtp_timeout = %d\n", seconds) }
+}
+
+// Trunk is the name of the trunk by which callers come.
+func Trunk() string { return map[string]string{"native": "demo", "asterisk": "provider"}[Driver()] }
 
 // Cuttable puts a wire between the server and Asterisk.
 func Cuttable() Option { return func(p *Program) { p.wire = true } }
