@@ -43,7 +43,9 @@ func TestUnknownNumber(t *testing.T) {
 		t.Errorf("the call: %+v", row)
 	}
 	p.Set(ctx, "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "reject"})
-	t.Cleanup(func() { p.Set(context.Background(), "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "notice"}) })
+	t.Cleanup(func() {
+		p.Set(context.Background(), "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "notice"})
+	})
 	eventually(ctx, t, "404 without a notice", func() bool {
 		from = number()
 		c, code, _ := refused(ctx, t, p, from, "999")

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -280,4 +281,74 @@ func TestR22Partition(t *testing.T) {
 		t.Errorf("%+v", row)
 	}
 	p.Clean("Asterisk")
+}
+
+// R22: Asterisk stands still, its sockets open. The alarm is raised within five seconds, nobody is given up, and all goes
+// on when it goes on.
+func TestR22AsteriskFreezes(t *testing.T) {
+	p, ctx := byAsterisk(t)
+	p.Start(ctx)
+	queue(ctx, t, p, "still", "374", map[string]any{"max_wait_s": 600})
+	a := p.Shift(ctx, "agent1", agent1Hz)
+	c, call := talk(ctx, t, p, a, number(), "200", agent1Hz)
+	w := p.Dial(ctx, number(), "374")
+	ok(t, w.Hears(ctx, hz(holdHz), nil))
+	frozen := time.Now()
+	p.PBX.Freeze()
+	within(ctx, t, 10*time.Second, "the alarm", func() bool { return p.Metrics(ctx)[`hotline_alarm{what="asterisk"}`] == 1 })
+	if d := time.Since(frozen); d > 5*time.Second {
+		t.Errorf("alarm after %v", d)
+	}
+	eventually(ctx, t, "twelve seconds", func() bool { return time.Since(frozen) > 12*time.Second })
+	p.PBX.Thaw()
+	within(ctx, t, 15*time.Second, "both calls are there", func() bool {
+		return states(ctx, p) == "talking 1 waiting 1" && p.Metrics(ctx)[`hotline_alarm{what="asterisk"}`] == 0
+	})
+	ok(t, c.Hears(ctx, hz(agent1Hz), nil))
+	ok(t, a.Hears(ctx, hz(customerHz), nil))
+	ok(t, w.Hears(ctx, hz(holdHz), nil))
+	ok(t, a.Hangup(ctx, call))
+	<-c.Done()
+	w.Hangup()
+	p.Clean("Asterisk")
+}
+
+// A stop by SIGTERM leaves the calls that outlast the drain in Asterisk, where the next start finds them: a caller who
+// waits hears music all the time and keeps the place, and a talk goes on.
+func TestStopLeavesCallsInAsterisk(t *testing.T) {
+	p, ctx := byAsterisk(t, program.Env("HOTLINE_DRAIN_TIMEOUT=500ms"))
+	p.Start(ctx)
+	queue(ctx, t, p, "stay", "375", map[string]any{"max_wait_s": 600})
+	a := p.Shift(ctx, "agent1", agent1Hz)
+	c, call := talk(ctx, t, p, a, number(), "200", agent1Hz)
+	w := p.Dial(ctx, number(), "375")
+	ok(t, w.Hears(ctx, hz(holdHz), nil))
+	key := live(ctx, p).Calls
+	w.ResetGap()
+	ok(t, p.Cmd.Process.Signal(syscall.SIGTERM))
+	err := <-p.Done
+	p.Done <- err
+	ok(t, err)
+	late := p.Call(ctx, number(), "375", customerHz) // while nobody is there
+	p.Start(ctx)
+	back := p.Page(ctx, "agent1", agent1Hz)
+	within(ctx, t, 15*time.Second, "all calls are there", func() bool { return states(ctx, p) == "talking 1 waiting 2" })
+	ok(t, c.Hears(ctx, hz(agent1Hz), nil))
+	ok(t, back.Hears(ctx, hz(customerHz), nil))
+	ok(t, w.Hears(ctx, hz(holdHz), nil))
+	if g := w.Gap(); g > time.Second {
+		t.Errorf("the one who waits heard nothing for %v", g)
+	}
+	ok(t, late.Connected(ctx))
+	ok(t, late.Hears(ctx, hz(holdHz), nil))
+	ok(t, back.Hangup(ctx, call))
+	<-c.Done()
+	w.Hangup()
+	late.Hangup()
+	for _, k := range key {
+		if row := told(ctx, t, p, k.Call); row.EndReason == "crash" || row.EndReason == "draining" {
+			t.Errorf("%+v", row)
+		}
+	}
+	p.Clean()
 }

@@ -87,7 +87,9 @@ func Dialplan(text string) Option { return func(p *Program) { p.pbx.Dialplan += 
 
 // Silence is how long a line may be silent until Asterisk ends it.
 func Silence(seconds int) Option {
-	return func(p *Program) { p.pbx.PJSIP += fmt.Sprintf("[provider](+type=endpoint)\nrtp_timeout = %d\n", seconds) }
+	return func(p *Program) {
+		p.pbx.PJSIP += fmt.Sprintf("[provider](+type=endpoint)\nrtp_timeout = %d\n", seconds)
+	}
 }
 
 // Trunk is the name of the trunk by which callers come.
