@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -128,7 +127,7 @@ func (l *Leg) connect(ctx context.Context, sock *media.Socket, bridge, channel s
 	}()
 	err := d.rest.ask(ctx, "POST", bridgePath(bridge, ""), params{"type", "mixing,dtmf_events", "name", string(l.id)}, nil, nil)
 	if err == nil {
-		err = l.enter(ctx, bridge, l.channel)
+		err = l.noteGone(l.enter(ctx, bridge, l.channel))
 	}
 	if err = errors.Join(err, <-made); err != nil {
 		return fmt.Errorf("connect audio: %w", err)
@@ -144,7 +143,7 @@ func (l *Leg) connect(ctx context.Context, sock *media.Socket, bridge, channel s
 	return l.enter(ctx, bridge, channel)
 }
 
-// enter puts a channel into a bridge. A channel of ours that is gone ends the leg.
+// enter puts a channel into a bridge.
 func (l *Leg) enter(ctx context.Context, bridge, channel string) error {
 	return l.d.rest.ask(ctx, "POST", bridgePath(bridge, "/addChannel"), params{"channel", channel}, nil, nil)
 }
@@ -315,17 +314,16 @@ func (l *Leg) mend(ctx context.Context, look func(bridge, channel string) seen) 
 		}
 		err := l.mendOnce(ctx, look)
 		a.unlock()
-		if err == nil || ctx.Err() != nil || errors.Is(err, ErrAway) || errors.Is(err, telephony.ErrLegEnded) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, ErrAway) || errors.Is(err, telephony.ErrLegEnded) || errors.Is(err, errChannelGone) {
 			return // away: reconciliation comes back to it
 		}
-		l.log.Warn("audio is broken: mending it", "cause", err)
-		if gone(err) {
-			l.chore(l.reread)
+		l.log.Warn("audio could not be mended yet", "cause", err)
+		if gone(err) { // the bridge went: make all of it anew
+			look = func(string, string) seen { return seen{} }
 		}
 		if !pause(ctx, wait) {
 			return
 		}
-		look = nil
 	}
 }
 
@@ -373,19 +371,19 @@ func (l *Leg) settle(ctx context.Context) error {
 	}
 	a.at = nowhere // until it is known
 	if a.want == inMusic {
-		err := l.d.rest.ask(ctx, "POST", bridgePath(a.bridge, "/removeChannel"), params{"channel", l.channel}, nil, nil)
-		if err != nil && !notInBridge(err) {
+		err := l.noteGone(l.d.rest.ask(ctx, "POST", bridgePath(a.bridge, "/removeChannel"), params{"channel", l.channel}, nil, nil))
+		if err != nil && !notInStasis(err) { // it may be out already
 			return err
 		}
 		l.configure(false)
-		if err := l.d.rest.ask(ctx, "POST", channelPath(l.channel, "/moh"), params{"mohClass", a.class}, nil, nil); err != nil {
+		if err := l.request(ctx, "POST", "moh", "mohClass", a.class); err != nil {
 			return err
 		}
 		a.at = inMusic
 		return nil
 	}
 	l.stopMusic(ctx)
-	if err := l.enter(ctx, a.bridge, l.channel); err != nil {
+	if err := l.noteGone(l.enter(ctx, a.bridge, l.channel)); err != nil {
 		return err
 	}
 	l.configure(true)
@@ -395,13 +393,7 @@ func (l *Leg) settle(ctx context.Context) error {
 
 // stopMusic ends music that Asterisk plays to the caller, if any. In a bridge it would go on.
 func (l *Leg) stopMusic(ctx context.Context) {
-	if err := l.d.rest.ask(ctx, "DELETE", channelPath(l.channel, "/moh"), nil, nil, nil); err != nil && !gone(err) && ctx.Err() == nil {
+	if err := l.request(ctx, "DELETE", "moh"); err != nil && !errors.Is(err, errChannelGone) && !errors.Is(err, ErrAway) && ctx.Err() == nil {
 		l.log.Warn("music could not be stopped", "cause", err)
 	}
-}
-
-// notInBridge reports whether removing a channel failed because it is not in that bridge.
-func notInBridge(err error) bool {
-	s, ok := errors.AsType[*statusError](err)
-	return ok && s.Code/100 == 4 && !strings.Contains(strings.ToLower(s.Message), "bridge not found") && !gone(err)
 }

@@ -1,6 +1,7 @@
 package asterisk
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -38,7 +39,8 @@ type event struct {
 	cause   int  // Q.850; 0: none given
 	soft    bool // evHungUp: asked for by somebody on this side, and then cause is not one of Q.850
 	key     byte
-	call    callInfo // evEntered
+	length  time.Duration // evKey: how long the key was down
+	call    callInfo      // evEntered
 }
 
 // callInfo is what StasisStart and a list of channels say about a call.
@@ -87,7 +89,7 @@ func readEvent(data []byte) (e event, name string, err error) {
 			return event{}, v.Type, nil
 		}
 		e = base(evKey, v.EventData, &v.Channel)
-		e.key = v.Digit[0]
+		e.key, e.length = v.Digit[0], time.Duration(v.DurationMs)*time.Millisecond
 	case *ari.ChannelHold:
 		e = base(evHold, v.EventData, &v.Channel)
 	case *ari.ChannelUnhold:
@@ -133,10 +135,20 @@ type facts struct {
 // stamp is an event's time at Asterisk; zero: never.
 type stamp = int64
 
-// keyStamp tells one press of a key from another.
+// keyStamp tells one press of a key from another. Asterisk reports a key again, a few milliseconds later, when a re-INVITE
+// comes between the packets of its end: what overlaps is one press.
 type keyStamp struct {
-	at  stamp
-	key byte
+	at    stamp // when it was let go
+	since stamp // when it went down
+	key   byte
+}
+
+func (k keyStamp) compare(o keyStamp) int {
+	return cmp.Or(cmp.Compare(k.at, o.at), cmp.Compare(k.since, o.since), cmp.Compare(k.key, o.key))
+}
+
+func (k keyStamp) samePress(o keyStamp) bool {
+	return k.key == o.key && k.since <= o.at && o.since <= k.at
 }
 
 // keysKept bounds the keys remembered to recognise a repeated event.
@@ -173,21 +185,16 @@ func (f facts) add(e event) (facts, effect) {
 	case evRinging:
 		f.ringing = true
 	case evKey:
-		k := keyStamp{at, e.key}
-		i, known := slices.BinarySearchFunc(f.keys, k, func(a, b keyStamp) int {
-			if a.at != b.at {
-				return int(max(min(a.at-b.at, 1), -1))
-			}
-			return int(a.key) - int(b.key)
-		})
-		if !known {
-			if len(f.keys) == keysKept && i == 0 {
-				break // older than all we remember: known, or of no use by now
-			}
-			f.keys = slices.Insert(slices.Clone(f.keys), i, k)
-			f.keys = f.keys[max(len(f.keys)-keysKept, 0):]
+		k := keyStamp{at, at - e.length.Milliseconds(), e.key}
+		i, known := slices.BinarySearchFunc(f.keys, k, keyStamp.compare)
+		if known || (len(f.keys) == keysKept && i == 0) {
+			break // repeated, or older than all we remember
+		}
+		if !slices.ContainsFunc(f.keys, k.samePress) {
 			do |= doKey
 		}
+		f.keys = slices.Insert(slices.Clone(f.keys), i, k)
+		f.keys = f.keys[max(len(f.keys)-keysKept, 0):]
 	case evHold, evUnhold:
 		if held := e.kind == evHold; at > f.hold || (at == f.hold && held && !f.held) {
 			f.hold, f.held = at, held

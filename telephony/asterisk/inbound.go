@@ -51,9 +51,7 @@ func (l *Leg) introduce(e event, mark bool) bool {
 			l.setLaw(lawOf(values["CHANNEL(audionativeformat)"]))
 			return true
 		}
-		if gone(err) {
-			l.post(event{kind: evAbsent, channel: l.channel, at: l.d.cfg.Now()})
-		} else if ctx.Err() == nil && !errors.Is(err, ErrAway) {
+		if !errors.Is(l.noteGone(err), errChannelGone) && ctx.Err() == nil && !errors.Is(err, ErrAway) {
 			l.log.Warn("who calls could not be read yet", "cause", err)
 		}
 		if !pause(ctx, wait) {

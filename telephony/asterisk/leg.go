@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -172,13 +174,23 @@ func (l *Leg) open(ctx context.Context, verb, doing string) error {
 	return nil
 }
 
-// request asks for something of the leg's channel. A channel that is gone ends the leg.
+// errChannelGone says that Asterisk does not know the leg's channel any more.
+var errChannelGone = errors.New("the channel is gone")
+
+// request asks for something of the leg's channel.
 func (l *Leg) request(ctx context.Context, method, what string, q ...string) error {
-	err := l.d.rest.ask(ctx, method, channelPath(l.channel, "/"+what), q, nil, nil)
-	if gone(err) {
-		l.post(event{kind: evAbsent, channel: l.channel, at: l.d.cfg.Now()})
+	return l.noteGone(l.d.rest.ask(ctx, method, channelPath(l.channel, "/"+what), q, nil, nil))
+}
+
+// noteGone recognises that the leg's channel is gone, which ends the leg.
+func (l *Leg) noteGone(err error) error {
+	s, ok := errors.AsType[*statusError](err)
+	if !ok || (s.Code != http.StatusNotFound && s.Code != http.StatusBadRequest) || !strings.Contains(strings.ToLower(s.Message), "channel was not found") &&
+		!strings.Contains(strings.ToLower(s.Message), "channel not found") {
+		return err
 	}
-	return err
+	l.post(event{kind: evAbsent, channel: l.channel, at: l.d.cfg.Now()})
+	return fmt.Errorf("%w: %w", errChannelGone, err)
 }
 
 // alive reports why a request would be of no use.
@@ -222,8 +234,13 @@ func (l *Leg) failed(ctx context.Context, doing string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	if gone(err) {
-		return telephony.ErrLegEnded
+	if errors.Is(err, errChannelGone) {
+		select { // the events that tell how it ended are on their way
+		case <-l.done:
+			return telephony.ErrLegEnded
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return fmt.Errorf("%s leg %s: %w", doing, l.id, err)
 }

@@ -76,33 +76,35 @@ func (l *Leg) take(e event, settle, ring *alarm) bool {
 	return true
 }
 
-// ended ends the leg as its facts tell.
+// ended ends the leg as its facts tell. The channel is gone, or going: Asterisk needs no word.
 func (l *Leg) ended() bool {
-	code := l.facts.endCause()
-	f := l.facts
-	var e telephony.End
-	detail := ""
-	tell := 0 // the channel is gone, or going
+	e, detail := l.facts.ending(l.inbound, l.answered.Load(), l.side)
+	l.finish(e, 0, detail)
+	return false
+}
+
+// ending is how a channel's facts count. answered says that we know it was; side is who the far side is.
+func (f facts) ending(inbound, answered bool, side telephony.Side) (e telephony.End, detail string) {
+	code := f.endCause()
+	up := answered || f.up
 	switch {
 	case f.absent && f.hung == 0 && !f.left && !f.gone:
-		e, detail = classify(lost, "", 0), "lost with Asterisk"
-	case !l.inbound && !l.answered.Load() && !f.up:
-		e = classify(refusedBy, "", code)
-	case l.inbound && !l.answered.Load() && !f.up:
-		e = classify(leftEarly, "", code)
-		e.By = l.side
-	default:
+		return classify(lost, "", 0), "lost with Asterisk"
+	case up:
 		e = classify(leftUp, "", code)
-		e.By = l.side
+	case inbound:
+		e = classify(leftEarly, "", code)
+	default:
+		return classify(refusedBy, "", code), ""
 	}
-	if f.soft && f.hung != 0 && e.By == l.side {
+	e.By = side
+	switch {
+	case f.hung != 0 && f.soft:
 		e.By, detail = telephony.SideSystem, "hung up in Asterisk"
-	}
-	if f.left && f.hung == 0 && !f.gone { // it may live on in the dialplan, which took it from us
+	case f.hung == 0 && !f.gone: // it may live on in the dialplan, which took it from us
 		detail = "left our control in Asterisk"
 	}
-	l.finish(e, tell, detail)
-	return false
+	return e, detail
 }
 
 // endBy ends the leg for a reason of ours.

@@ -83,13 +83,10 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 	if want == inMusic {
 		a.want = bridged // we play it
 	}
-	if ctx.Err() == nil && !errors.Is(err, ErrAway) {
+	if ctx.Err() == nil && !errors.Is(err, ErrAway) && !errors.Is(err, errChannelGone) {
 		l.log.Warn("the caller could not be moved", "cause", err)
 	}
-	if gone(err) {
-		l.chore(l.reread)
-	}
-	if want == bridged {
+	if want == bridged && !errors.Is(err, errChannelGone) {
 		l.chore(func(ctx context.Context) { l.mend(ctx, nil) })
 	}
 	return false

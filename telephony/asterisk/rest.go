@@ -48,7 +48,7 @@ func gone(err error) bool {
 	return ok && s.Code == http.StatusNotFound
 }
 
-// notInStasis reports whether a channel is there but not (yet) under our control.
+// notInStasis reports whether a channel is there but not (yet) under our control, or not in the bridge it was to leave.
 func notInStasis(err error) bool {
 	s, ok := errors.AsType[*statusError](err)
 	return ok && (s.Code == http.StatusUnprocessableEntity || s.Code == http.StatusConflict)
