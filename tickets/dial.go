@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -197,8 +198,9 @@ func (d *dialling) choose(asked string) (DialTarget, error) {
 		}
 		return d.take(d.points[0])
 	}
+	asked = strings.TrimPrefix(strings.TrimSpace(asked), "tel:") // as links have it
 	n := ParseNumber(asked, d.s.plan)
-	if n.E164 == "" {
+	if n.E164 == "" || strings.ContainsAny(asked, ":@;") { // an address is not a number, even if one stands in it
 		return DialTarget{}, invalid("number", "this is not a telephone number that can be called")
 	}
 	for _, p := range d.points {

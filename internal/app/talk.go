@@ -44,6 +44,11 @@ func (a *App) talk(ctx context.Context, c *call, w *waiting, side *agentSide) (e
 		side.hangup(telephony.CauseElsewhere)
 		return a.again(ctx, c, w, side)
 	}
+	return a.converse(ctx, c, w, side)
+}
+
+// converse is the talk from the bridge on.
+func (a *App) converse(ctx context.Context, c *call, w *waiting, side *agentSide) (exit string, over *telephony.End) {
 	t := &talk{a: a, c: c, w: w, side: side, monitors: map[string]*monitor{}, since: a.now()}
 	t.room = media.NewRoom(media.RoomConfig{Pacer: a.pacer, Library: a.library, Hold: a.music(a.queueConfig(w.q.Name).MOH), Log: a.log, Now: a.now})
 	defer t.room.Close()
@@ -79,6 +84,9 @@ func (a *App) again(ctx context.Context, c *call, w *waiting, side *agentSide) (
 
 // requeue puts the customer of a lost agent at the head of the queue.
 func (a *App) requeue(ctx context.Context, c *call, w *waiting, prefer string) (string, *telephony.End) {
+	if c.out {
+		return a.queueOut(ctx, c, w, prefer)
+	}
 	place, err := a.engine.Requeue(ctx, c.id, prefer, "reconnect")
 	if err != nil {
 		a.log.Error("call of a lost agent not requeued", "call", c.id, "cause", err)
