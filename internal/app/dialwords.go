@@ -7,6 +7,7 @@ import (
 
 	"hotline/queue"
 	"hotline/telephony"
+	"hotline/tickets"
 )
 
 // dialRefusal says why nothing was called, in words for the agent: what is the matter, and what to do.
@@ -32,6 +33,9 @@ func refuseDial(err error) error {
 		}
 		return &dialRefusal{code: code, field: field, status: status, ru: ru, en: en, err: err}
 	}
+	if e, ok := errors.AsType[*tickets.Error](err); ok {
+		return say(ticketStatus[e.Code], string(e.Code), ticketWords(e), e.Message)
+	}
 	switch {
 	case errors.Is(err, errNoNumber):
 		return say(422, "number_invalid", "Это не похоже на телефонный номер: наберите его целиком, с кодом", "This is no telephone number: write it in full, with its code")
@@ -52,6 +56,27 @@ func refuseDial(err error) error {
 		return say(409, "not_connected", "Нет связи с вашим телефоном: обновите страницу", "Your telephone is not connected: reload the page")
 	}
 	return err
+}
+
+var ticketStatus = map[tickets.Code]int{tickets.CodeNotFound: 404, tickets.CodeConflict: 409, tickets.CodeInvalid: 422, tickets.CodeForbidden: 403}
+
+// ticketWords says in Russian why the ticket engine does not let somebody call.
+func ticketWords(e *tickets.Error) string {
+	switch e.Code {
+	case tickets.CodeNotFound:
+		return "Такого тикета, контакта или звонка нет"
+	case tickets.CodeForbidden:
+		return "Этот номер не записан за клиентом: сначала добавьте его в контакт"
+	case tickets.CodeConflict:
+		if who, ok := e.Detail.(*tickets.AgentRef); ok && who != nil {
+			return "По этому номеру уже звонит " + who.Name
+		}
+		return "По этому номеру уже перезвонили, или его взял другой сотрудник"
+	}
+	if e.Field == "call" {
+		return "Номер этого клиента скрыт"
+	}
+	return "Здесь нет номера, по которому можно позвонить"
 }
 
 // dialFailed is a call out that came to no talk: its name (a metric label and call.end's why), its end, and the words.

@@ -59,8 +59,7 @@ func (a *App) Dial(ctx context.Context, login string, r tickets.DialRequest, que
 }
 
 // callOut begins a call and returns while the agent's telephone is being connected; how it goes on is told by call.state
-// and call.end. An error means that nothing was called: a *dialRefusal says why in words, a *tickets.Error that the
-// number may not be called or the callback is taken.
+// and call.end. An error means that nothing was called: a *dialRefusal says why, in words.
 func (a *App) callOut(ctx context.Context, login string, r tickets.DialRequest, queueName string) (httpapi.Dialled, error) {
 	if a.alarms.draining.Load() {
 		return httpapi.Dialled{}, refuseDial(errStopping)
@@ -71,7 +70,7 @@ func (a *App) callOut(ctx context.Context, login string, r tickets.DialRequest, 
 	}
 	target, err := a.tickets.DialTarget(ctx, actor, r)
 	if err != nil {
-		return httpapi.Dialled{}, err
+		return httpapi.Dialled{}, refuseDial(err)
 	}
 	to, err := a.outbound(target.Number)
 	if err != nil && !errors.Is(err, errNoTrunkOut) { // without a trunk the try is made, and fails: the ticket shows it
@@ -166,7 +165,7 @@ func (o *outCall) begin(ctx context.Context, actor tickets.Actor) error {
 		if err != nil {
 			_ = a.engine.DialFailed(ctx, id, o.login, 0)
 			a.finish(ctx, o.c, telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonError, By: telephony.SideSystem, Detail: "callback not taken"}, nil)
-			return err
+			return refuseDial(err)
 		}
 	}
 	return nil

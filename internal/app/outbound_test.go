@@ -294,7 +294,7 @@ func TestCallOutPolicy(t *testing.T) {
 		"+78091234567": "number_refused", "+449098790123": "number_refused", // premium rate
 		"+882161234567": "number_refused", "+870773111632": "number_refused", "+97912345678": "invalid", // worldwide networks
 		"+5352123456": "number_refused", // another country
-		"112": "invalid", "": "invalid", "+": "invalid", "sip:+79161234567@evil.example": "invalid", "tel:+79161234567": "", "+7916123456;x": "invalid", "0079161234567": "invalid",
+		"112":         "invalid", "": "invalid", "+": "invalid", "sip:+79161234567@evil.example": "invalid", "tel:+79161234567": "", "+7916123456;x": "invalid", "0079161234567": "invalid",
 		"+74950000000": "own_number",
 	} {
 		if got := s.policyOf(ctx, "lead1", number); got != code {
