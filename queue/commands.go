@@ -118,9 +118,10 @@ func (e *Engine) Contact(ctx context.Context, call telephony.CallID, agent strin
 	return e.do(ctx, event{kind: evContact, call: call, agent: agent, want: to})
 }
 
-// Dialing says that the agent starts an outbound try, from available or paused. ErrWrongState otherwise.
-func (e *Engine) Dialing(ctx context.Context, call telephony.CallID, agent string) error {
-	return e.do(ctx, event{kind: evDialing, call: call, agent: agent})
+// Dialing says that the agent starts an outbound try, from available or paused. ErrWrongState otherwise. The wrap-up of
+// the talk is that of queue; empty, or a queue that is gone: none.
+func (e *Engine) Dialing(ctx context.Context, call telephony.CallID, agent, queue string) error {
+	return e.do(ctx, event{kind: evDialing, call: call, agent: agent, queue: queue})
 }
 
 // DialFailed returns the agent to where the try began, that pause included; with wrapup for so long to ACW.

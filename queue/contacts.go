@@ -11,7 +11,7 @@ func (s *state) dialing(a *agent, ev *event) error {
 	if a.state == Paused {
 		a.next, a.nextReason, a.nextBy = Paused, a.reason, a.by
 	}
-	a.call, a.queue = ev.call, nil
+	a.call, a.queue = ev.call, s.queues[ev.queue]
 	s.setAgent(a, Dialing, "", "")
 	return nil
 }

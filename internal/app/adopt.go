@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"hotline/queue"
 	"hotline/telephony"
 	"hotline/telephony/calllog"
+	"hotline/tickets"
 )
 
 // cutCalls are the calls that the end of the last process left open. Those of the native driver are over; those that a
@@ -94,13 +96,13 @@ func (a *App) GoOn(ctx context.Context, in callerLeg) bool {
 		return false
 	}
 	was := *s
+	if was.Begin.Direction == calllog.Out {
+		a.goOnOut(ctx, in, s)
+		return true
+	}
 	c := a.newCall(s.Call, in, a.journal.Resume(s))
 	c.update(a.now(), func(v *callView) { v.Note, v.Lang = was.Note, was.Lang })
-	c.note(ctx, a, calllog.TypeAdopted, nil)
-	if was.Side != "" { // ended with the process that had it
-		c.note(ctx, a, calllog.TypeLegEnd, calllog.LegEnd{Leg: was.Side, End: telephony.End{Result: telephony.ResultUnknown, Reason: telephony.ReasonCrash, By: telephony.SideSystem}})
-	}
-	a.log.Info("call goes on after a restart", "call", c.id, "state", was.State, "queue", was.Queue, "agent", was.Agent)
+	c.adopted(ctx, a, &was)
 	var end telephony.End
 	defer func() { a.finish(ctx, c, end, recover()) }()
 
@@ -121,6 +123,62 @@ func (a *App) GoOn(ctx context.Context, in callerLeg) bool {
 	}
 	end = a.carry(ctx, c, out)
 	return true
+}
+
+// adopted journals that the call goes on, and that the agent's leg ended with the process that had it.
+func (c *call) adopted(ctx context.Context, a *App, was *calllog.Summary) {
+	c.note(ctx, a, calllog.TypeAdopted, nil)
+	if was.Side != "" {
+		c.note(ctx, a, calllog.TypeLegEnd, calllog.LegEnd{Leg: was.Side, End: telephony.End{Result: telephony.ResultUnknown, Reason: telephony.ReasonCrash, By: telephony.SideSystem}})
+	}
+	a.log.Info("call goes on after a restart", "call", c.id, "state", was.State, "queue", was.Queue, "agent", was.Agent)
+}
+
+// goOnOut carries a call out on that was there before this process, when it had become a talk: with the agent's page, or,
+// when that agent cannot take part, by the queue whose rules held for it.
+func (a *App) goOnOut(ctx context.Context, in callerLeg, s *calllog.Summary) {
+	was := *s
+	leg := newDialledLeg(was.Begin.Leg, was.Begin.Party)
+	err := leg.attach(in)
+	c := a.newCall(was.Call, leg, a.journal.Resume(s))
+	c.out = true
+	c.update(a.now(), func(v *callView) {
+		v.Direction, v.From, v.Note, v.Lang = string(calllog.Out), was.Begin.Party.Called, was.Note, was.Lang
+		v.Queue, v.QueueName = was.Queue, a.queueConfig(was.Queue).Name
+	})
+	c.adopted(ctx, a, &was)
+	var end telephony.End
+	defer func() { a.finish(ctx, c, end, recover()) }()
+	c.who = tickets.Caller{Level: was.Who.Level, Rule: was.Who.Rule, Raw: was.Begin.Party.Called, E164: was.Who.E164, Trust: tickets.TrustAsserted}
+	if err != nil || was.Talked.IsZero() { // it had not come to a talk: the agent calls again
+		end = telephony.End{Result: telephony.ResultUnknown, Reason: telephony.ReasonCrash, By: telephony.SideSystem, Detail: "server stopped while dialling"}
+		return
+	}
+	w := &waiting{a: a, c: c, q: &ivr.QueueReq{Name: was.Queue, Lang: was.Lang}}
+	var over *telephony.End
+	if side, err := a.backInTalk(ctx, c, &was, queue.Entry{Call: c.id, Queue: was.Queue, Lang: was.Lang, Later: true}); err == nil {
+		_, over = a.converse(ctx, c, w, side, &was)
+	} else {
+		a.log.Info("talk not taken up again", "call", c.id, "agent", was.Agent, "cause", err)
+		_, over = a.queueOut(ctx, c, w, was.Agent)
+	}
+	end = *cmp.Or(over, &telephony.End{})
+}
+
+// errDeskGone says that a desk phone's side of a talk ended with the process that had it.
+var errDeskGone = errors.New("the desk phone's side has ended")
+
+// backInTalk puts the agent of a talk into it again, lost for now.
+func (a *App) backInTalk(ctx context.Context, c *call, was *calllog.Summary, e queue.Entry) (*agentSide, error) {
+	if a.agentKind(was.Agent) != queue.Browser {
+		return nil, errDeskGone
+	}
+	if err := a.engine.AdoptTalk(ctx, was.Agent, e); err != nil {
+		return nil, err
+	}
+	ph := a.rtc.Phone(was.Agent)
+	ph.Prefer(c.in.Law())
+	return &agentSide{login: was.Agent, kind: queue.Browser, ep: ph.Endpoint(), legID: telephony.LegID(telephony.NewID(a.now())), browse: true}, nil
 }
 
 // restore makes the menu's run as it was and gives what it hands over, or where it ends. A run of menu files that are no
@@ -160,16 +218,11 @@ func (a *App) rejoin(ctx context.Context, c *call, out ivr.Outcome, was *calllog
 	}
 	entry := queue.Entry{Call: c.id, Queue: q.Name, Skills: q.Skills, Lang: was.Lang, Credit: was.Wait, Later: true, Front: true, Prefer: was.Agent, Tag: "reconnect"}
 	c.update(a.now(), func(v *callView) { v.Queue, v.QueueName, v.Lang = q.Name, a.queueConfig(q.Name).Name, was.Lang })
-	if a.agentKind(was.Agent) == queue.Browser {
-		err := a.engine.AdoptTalk(ctx, was.Agent, entry)
-		if err == nil {
-			ph := a.rtc.Phone(was.Agent)
-			ph.Prefer(c.in.Law())
-			side := &agentSide{login: was.Agent, kind: queue.Browser, ep: ph.Endpoint(), legID: telephony.LegID(telephony.NewID(a.now())), browse: true}
-			return a.converse(ctx, c, &waiting{a: a, c: c, q: &q, out: out}, side, was)
-		}
-		a.log.Info("talk not taken up again", "call", c.id, "agent", was.Agent, "cause", err)
+	side, err := a.backInTalk(ctx, c, was, entry)
+	if err == nil {
+		return a.converse(ctx, c, &waiting{a: a, c: c, q: &q, out: out}, side, was)
 	}
+	a.log.Info("talk not taken up again", "call", c.id, "agent", was.Agent, "cause", err)
 	place, err := a.engine.Enter(ctx, entry)
 	if err != nil {
 		return a.notAdmitted(ctx, c, out, a.queueConfig(q.Name), err)

@@ -72,6 +72,7 @@ type App struct {
 	set       settings
 	calls     calls
 	offers    offers
+	out       callsOut
 	positions positions
 	dbBreaker breaker
 	dirty     chan struct{} // size 1: boards are to be told
@@ -140,7 +141,7 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"call journal", a.startJournal}, {"database", a.startDatabase}, {"services", a.startServices}, {"demo company", a.seed}, {"sound", a.startMedia},
 		{"voice menus", a.startFlows}, {"queues", func(ctx context.Context) error { return a.startQueues(ctx, bg) }},
 		{"browsers", a.startBrowsers}, {"SIP", a.startSIP}, {"settings", a.loadSettings},
-		{"jobs", func(ctx context.Context) error { return a.startJobs(ctx, bg) }}, {"interrupted calls", a.closeCut},
+		{"jobs", func(ctx context.Context) error { return a.startJobs(ctx, bg) }}, {"interrupted calls", a.closeCut}, {"calls out", a.startOut},
 		{"Asterisk", func(ctx context.Context) error { return a.startAsterisk(ctx, bg) }}, {"pages and API", a.startHTTP},
 	} {
 		begin := time.Now()
@@ -245,7 +246,7 @@ func (a *App) startQueues(ctx, bg context.Context) error {
 func (a *App) liveTalks(context.Context) []queue.LiveCall {
 	var out []queue.LiveCall
 	for _, c := range a.calls.list() {
-		if v := c.snapshot(); v.Agent != "" && (v.State == "talking" || v.State == "held" || v.State == "agent_lost") {
+		if v := c.snapshot(); v.Agent != "" && (v.State == "talking" || v.State == "held" || v.State == "agent_lost" || v.State == "dialing") {
 			out = append(out, queue.LiveCall{Call: c.id, Agent: v.Agent})
 		}
 	}

@@ -22,7 +22,18 @@ const (
 // byAsterisk reports whether Asterisk carries the callers.
 func (a *App) byAsterisk() bool { return a.cfg.Driver == driverAsterisk }
 
+// driver names who carries the callers.
+func (a *App) driver() string {
+	if a.byAsterisk() {
+		return driverAsterisk
+	}
+	return driverNative
+}
+
 func driverOf(in callerLeg) string {
+	if d, ok := in.(*dialledLeg); ok {
+		in = d.real()
+	}
 	if _, ok := in.(*asterisk.Leg); ok {
 		return driverAsterisk
 	}
@@ -169,7 +180,7 @@ func (a *App) asteriskTrunk(name string) httpapi.TrunkState {
 
 // dialAsterisk calls through Asterisk.
 func (a *App) dialAsterisk(ctx context.Context, r dialRequest) (callerLeg, error) {
-	leg, err := a.ari.Dial(ctx, asterisk.Dial{To: r.To, Law: r.Law, Ring: r.Ring, Caller: r.Caller, CallerName: strings.TrimSpace(r.CallerName), OnRinging: r.OnRinging})
+	leg, err := a.ari.Dial(ctx, asterisk.Dial{To: r.To, Law: r.Law, Ring: r.Ring, Caller: r.Caller, CallerName: strings.TrimSpace(r.CallerName), OnRinging: r.OnRinging, Leg: r.Leg})
 	if err != nil {
 		return nil, err
 	}

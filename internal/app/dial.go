@@ -23,6 +23,8 @@ type dialRequest struct {
 	Caller telephony.Identity
 	// CallerName is shown beside it; empty: Caller.DisplayName.
 	CallerName string
+	// Leg is the leg's id, journalled before; empty: a new one. The native driver makes its own.
+	Leg telephony.LegID
 	// OnRinging is called once when the far side rings. It must not block. May be nil.
 	OnRinging func()
 }

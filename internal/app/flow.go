@@ -94,7 +94,7 @@ func (a *App) begin(ctx context.Context, in callerLeg) (*call, error) {
 func (a *App) newCall(id telephony.CallID, in callerLeg, log *calllog.Call) *call {
 	p := in.Party()
 	c := &call{id: id, in: in, log: log, cmds: make(chan command, mailboxSize)}
-	c.view = callView{Call: string(id), Key: string(id), State: "new", Since: a.now(), From: p.Caller.Value, FromName: p.Caller.DisplayName,
+	c.view = callView{Call: string(id), Key: string(id), Direction: string(calllog.In), State: "new", Since: a.now(), From: p.Caller.Value, FromName: p.Caller.DisplayName,
 		Trust: string(p.Caller.Trust), Recording: "off"}
 	if p.Withheld() {
 		c.view.From, c.view.FromName = "", ""

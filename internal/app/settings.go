@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -269,11 +268,11 @@ func (a *App) unknownNotice(trunk string) bool {
 	return a.set.trunks[trunk].UnknownNumber == "notice"
 }
 
-// outbound is the dial policy for numbers that a menu transfers to: the first enabled trunk that takes calls out.
+// outbound is the dial policy for all calls to numbers outside: the rule, and the first enabled trunk that takes calls
+// out.
 func (a *App) outbound(number string) (string, error) {
-	digits := strings.TrimPrefix(number, "+")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" || len(digits) > 18 {
-		return "", fmt.Errorf("%d characters that are no telephone number", len(number))
+	if err := a.mayDial(number); err != nil {
+		return "", err
 	}
 	a.set.mu.RLock()
 	defer a.set.mu.RUnlock()
@@ -284,7 +283,7 @@ func (a *App) outbound(number string) (string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return "", errors.New("no trunk takes calls out: set a host on one")
+		return "", errNoTrunkOut
 	}
 	slices.Sort(names)
 	return "trunk:" + names[0] + ":" + number, nil

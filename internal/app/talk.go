@@ -93,6 +93,9 @@ func (a *App) again(ctx context.Context, c *call, w *waiting, side *agentSide) (
 
 // requeue puts the customer of a lost agent at the head of the queue.
 func (a *App) requeue(ctx context.Context, c *call, w *waiting, prefer string) (string, *telephony.End) {
+	if c.out {
+		return a.queueOut(ctx, c, w, prefer)
+	}
 	place, err := a.engine.Requeue(ctx, c.id, prefer, "reconnect")
 	if err != nil {
 		a.log.Error("call of a lost agent not requeued", "call", c.id, "cause", err)

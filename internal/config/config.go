@@ -69,6 +69,10 @@ type Config struct {
 	RecordingKey  string `key:"recordings.key_file" env:"HOTLINE_RECORDINGS_KEY_FILE" doc:"key that seals recordings, made when absent; empty: data_dir/recordings.key. Without it no recording can be heard: back it up apart"`
 	RetentionDays int    `key:"recordings.retention_days" env:"HOTLINE_RETENTION_DAYS" default:"180" doc:"recordings of queues without a setting of their own are deleted after so many days"`
 
+	DialBlocked   []string `key:"dial.blocked" env:"HOTLINE_DIAL_BLOCKED" default:"870,878,881,882,883,888,979" doc:"beginnings of international numbers that are never called; by default satellites and worldwide premium numbers"`
+	DialCountries []string `key:"dial.countries" env:"HOTLINE_DIAL_COUNTRIES" doc:"countries (ISO 3166) that may be called, comma separated; empty: all. Name yours: it is the best guard against toll fraud"`
+	DialPerHour   int      `key:"dial.per_hour" env:"HOTLINE_DIAL_PER_HOUR" default:"60" doc:"calls out of one agent within an hour; 0: no limit"`
+
 	DrainTimeout time.Duration `key:"drain_timeout" env:"HOTLINE_DRAIN_TIMEOUT" default:"60s" doc:"on SIGTERM running calls may go on for so long"`
 	// TestHooks opens /debug routes that measure and disturb sound. For tests only.
 	TestHooks bool `key:"test_hooks" env:"HOTLINE_TEST_HOOKS" default:"false" doc:"routes under /debug that measure and disturb sound; for tests only"`
@@ -224,6 +228,19 @@ func (c *Config) check() (errs []error) {
 		if _, err := netip.ParsePrefix(p); err != nil {
 			errs = append(errs, fmt.Errorf("http.proxies: %q is not an address range such as 10.0.0.0/8", p))
 		}
+	}
+	for _, p := range c.DialBlocked {
+		if strings.Trim(strings.TrimPrefix(p, "+"), "0123456789") != "" || p == "+" {
+			errs = append(errs, fmt.Errorf("dial.blocked: %q is not the beginning of an international number such as 979", p))
+		}
+	}
+	for _, r := range c.DialCountries {
+		if len(r) != 2 || strings.ToUpper(r) != r {
+			errs = append(errs, fmt.Errorf("dial.countries: %q is not a country such as RU", r))
+		}
+	}
+	if c.DialPerHour < 0 {
+		errs = append(errs, fmt.Errorf("dial.per_hour: %d is below zero", c.DialPerHour))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

@@ -83,6 +83,36 @@ func TestRowsFollowTheJournal(t *testing.T) {
 }
 
 // A failure in the follow-up undoes the rows of that batch as well; the next try does all of it, once.
+// A call out: the number is the called one, we are the caller, and the row says that it rings there.
+func TestRowOfACallOut(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
+	ok(t, err)
+	cp := &calllog.Copier{Journal: j, Pool: pool}
+	c, err := j.Begin(t.Context(), "O", calllog.Begin{Direction: calllog.Out, Driver: "native", Ticket: "482170", Callback: 7, Agent: "agent1",
+		Party: telephony.Party{Called: "+79161234567", Trunk: "t"}})
+	ok(t, err)
+	ok(t, c.Note(t.Context(), calllog.TypeIdentified, calllog.Identified{E164: "+79161234567", Level: "known", Rule: "L4"}))
+	ok(t, c.Note(t.Context(), calllog.TypeDialled, nil))
+	ok(t, cp.Drain(t.Context()))
+	row := func() (s string) {
+		ok(t, pool.QueryRow(t.Context(), `SELECT concat_ws(' ', direction, state, callee_e164, callee_raw, coalesce(caller_e164, '-'), withheld, disposition) FROM call WHERE call_key = 'O'`).Scan(&s))
+		return s
+	}
+	if s := row(); s != "out ringing +79161234567 +79161234567 - f" {
+		t.Fatal(s)
+	}
+	ok(t, c.Finish(t.Context(), telephony.End{Result: telephony.ResultCaller, Reason: telephony.ReasonBusy}))
+	ok(t, cp.Drain(t.Context()))
+	if s := row(); s != "out ended +79161234567 +79161234567 - f busy" {
+		t.Fatal(s)
+	}
+	if s := c.Summary(); s.Dialled.IsZero() || s.Begin.Callback != 7 || s.Begin.Ticket != "482170" {
+		t.Fatalf("%+v", s)
+	}
+	ok(t, j.Close())
+}
+
 func TestFollowUpAndRowsAreOne(t *testing.T) {
 	pool := pgtest.New(t)
 	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})

@@ -17,7 +17,8 @@ type Summary struct {
 	State    State
 	Since    time.Time // when State was entered
 	Started  time.Time
-	Answered time.Time // 200 OK sent; zero: never
+	Dialled  time.Time // a call out: the customer's number was called; zero: it never came to that
+	Answered time.Time // 200 OK sent, or for a call out received; zero: never
 	Queued   time.Time // first queue entry; zero: never
 	Talked   time.Time // first Connected; zero: never
 	Ended    time.Time
@@ -82,6 +83,10 @@ func (s *Summary) Fold(r Record) {
 			if who.Lang != "" {
 				s.Lang = who.Lang
 			}
+		}
+	case TypeDialled:
+		if s.Dialled.IsZero() {
+			s.Dialled = r.At
 		}
 	case TypeAnswered:
 		if s.Answered.IsZero() {
@@ -186,6 +191,9 @@ func (s *Summary) foldConnected(r Record) {
 		s.Talked = r.At
 	}
 	s.Agent, s.talkSince = c.Agent, r.At
+	if s.Queue == "" { // a call out was in none, but a queue's rules hold for it
+		s.Queue = c.Queue
+	}
 }
 
 func (s *Summary) stopWait(at time.Time) { s.Wait += stop(&s.waitSince, at) }
@@ -213,8 +221,10 @@ func (s *Summary) Disposition(e telephony.End) string {
 		return "answered"
 	case e.Reason == telephony.ReasonTransferred:
 		return "answered"
+	case s.Begin.Direction == Out:
+		return dispositionOut(e)
 	case e.Reason == telephony.ReasonCrash, e.Reason == telephony.ReasonPanic, e.Reason == telephony.ReasonDraining && s.State != StateNew,
-		e.Reason == telephony.ReasonUnreachable && e.Result == telephony.ResultUpstream && s.Begin.Direction != Out:
+		e.Reason == telephony.ReasonUnreachable && e.Result == telephony.ResultUpstream:
 		return "no_answer" // cut by us or by the PBX, wherever the caller was: never counted as the caller's own leaving
 	case e.Reason == telephony.ReasonBusy:
 		return "busy"
@@ -231,4 +241,17 @@ func (s *Summary) Disposition(e telephony.End) string {
 	default:
 		return "abandoned_ivr"
 	}
+}
+
+// dispositionOut names the outcome of a call out that nobody talked on.
+func dispositionOut(e telephony.End) string {
+	switch e.Reason {
+	case telephony.ReasonBusy:
+		return "busy"
+	case telephony.ReasonRejected:
+		return "rejected"
+	case telephony.ReasonNoAnswer, telephony.ReasonCancelled, telephony.ReasonCrash, telephony.ReasonPanic, telephony.ReasonDraining:
+		return "no_answer" // given up while it rang, by them or by us
+	}
+	return "failed"
 }

@@ -14,7 +14,8 @@ type Type string
 const (
 	TypeBegin      Type = "begin"      // Begin: a call arrived, or is about to be dialled
 	TypeIdentified Type = "identified" // Identified: who it may be
-	TypeAnswered   Type = "answered"   // our 200 OK: the customer's leg is connected
+	TypeDialled    Type = "dialled"    // a call out: the customer's number is being called
+	TypeAnswered   Type = "answered"   // the customer's leg is connected: our 200 OK, or theirs
 	TypeMenu       Type = "menu"       // MenuStep: a node was entered or left
 	TypeMenuState  Type = "menu_state" // MenuState: the menu's run as it stands. Stays in the journal: it becomes no row
 	TypeAdopted    Type = "adopted"    // the server came back to a call that its driver had kept up
@@ -63,7 +64,9 @@ type Begin struct {
 	Driver    string          `json:"driver"` // native, asterisk
 	Party     telephony.Party `json:"party"`
 	Leg       telephony.LegID `json:"leg"`
-	Ticket    string          `json:"ticket,omitempty"` // dialled from this ticket (A1)
+	Ticket    string          `json:"ticket,omitempty"`   // dialled from this ticket (A1)
+	Callback  int64           `json:"callback,omitempty"` // the callback that it keeps
+	Agent     string          `json:"agent,omitempty"`    // a call out: who dials
 }
 
 // Identified is the data of TypeIdentified: the result of the caller look-up. It is a claim.
@@ -192,7 +195,7 @@ const (
 	StateNew     State = "new"     // arrived, nothing heard yet
 	StateMenu    State = "menu"    // the flow runs
 	StateWaiting State = "waiting" // in a queue
-	StateRinging State = "ringing" // an agent is offered the call; still waiting for the caller
+	StateRinging State = "ringing" // an agent is offered the call; a call out: the customer's number is being called
 	StateTalking State = "talking" // an agent, a number outside or the voicemail is connected
 	StateEnded   State = "ended"   // terminal
 )
@@ -201,7 +204,7 @@ const (
 var next = map[State]map[Type]State{
 	StateNew: {
 		TypeMenu: StateMenu, TypeQueued: StateWaiting, TypeConnected: StateTalking, TypeVoicemail: StateTalking,
-		TypeTransfer: StateMenu, TypeEnd: StateEnded,
+		TypeTransfer: StateMenu, TypeDialled: StateRinging, TypeEnd: StateEnded,
 	},
 	StateMenu:    {TypeQueued: StateWaiting, TypeConnected: StateTalking, TypeVoicemail: StateTalking, TypeEnd: StateEnded},
 	StateWaiting: {TypeOffered: StateRinging, TypeLeftQueue: StateMenu, TypeConnected: StateTalking, TypeEnd: StateEnded},
