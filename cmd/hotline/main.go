@@ -55,10 +55,12 @@ func (migrateCmd) Run(ctx context.Context, c *cli) error {
 	return withConfig(c, func(cfg config.Config) error { return app.Migrate(ctx, cfg, os.Stdout) })
 }
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	Asterisk bool `help:"Look at the Asterisk that the settings name, too; done anyway when it is the driver."`
+}
 
-func (doctorCmd) Run(ctx context.Context, c *cli) error {
-	return app.Doctor(ctx, c.Config, config.Env, os.Stdout)
+func (d doctorCmd) Run(ctx context.Context, c *cli) error {
+	return app.Doctor(ctx, c.Config, config.Env, d.Asterisk, os.Stdout)
 }
 
 type demoCmd struct {
