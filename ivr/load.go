@@ -256,11 +256,13 @@ func newSounds(dir string, opt Options, probs *[]Problem) *sounds {
 				warn("the music %s: %v", f, err)
 				continue
 			}
-			s.music[id] = telephony.Prompt{Clips: []telephony.Clip{{File: f}}, Loop: true}
+			s.music[id] = telephony.Prompt{Clips: []telephony.Clip{{File: f}}, Loop: true, Music: id}
 		}
 	}
 	if _, ok := s.music[defaultMusic]; !ok {
-		s.music[defaultMusic] = composed(cache, warn)
+		p := composed(cache, warn)
+		p.Music = defaultMusic
+		s.music[defaultMusic] = p
 	}
 	return s
 }

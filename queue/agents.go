@@ -7,7 +7,7 @@ import (
 
 func (s *state) stepAgent(a *agent, ev *event) result {
 	switch ev.kind {
-	case evOfferDirect, evDialing, evContact:
+	case evOfferDirect, evDialing, evContact, evAdoptTalk:
 		if ev.call == "" {
 			return result{err: ErrUnknownCall}
 		}
@@ -23,6 +23,8 @@ func (s *state) stepAgent(a *agent, ev *event) result {
 		return result{err: s.contact(a, ev)}
 	case evContactEnded:
 		s.contactEnded(a, ev)
+	case evAdoptTalk:
+		return result{err: s.adoptTalk(a, ev)}
 	case evWant:
 		return result{err: s.want(a, ev.want, ev.reason, ev.by, ev.when)}
 	case evForce:

@@ -71,6 +71,14 @@ func (e *Engine) enter(ctx context.Context, ev event) (*Place, error) {
 	return r.place, nil
 }
 
+// AdoptTalk takes over a talk that was going on before a restart, for a call whose driver kept it up: the agent is in it
+// again, and Requeue works as in any talk. Of the entry, queue, skills, language and credit (the wait so far) count.
+// ErrWrongState: the agent is in another call, or signed off; then Enter with Front and Prefer is the way.
+func (e *Engine) AdoptTalk(ctx context.Context, agent string, entry Entry) error {
+	entry.Skills = maps.Clone(entry.Skills)
+	return e.do(ctx, event{kind: evAdoptTalk, call: entry.Call, agent: agent, entry: &entry})
+}
+
 // OfferRinging says that the agent's phone rings: the ring time starts anew, within the reservation.
 func (e *Engine) OfferRinging(ctx context.Context, id OfferID) error {
 	return e.do(ctx, event{kind: evOfferRinging, offer: id})
@@ -110,9 +118,10 @@ func (e *Engine) Contact(ctx context.Context, call telephony.CallID, agent strin
 	return e.do(ctx, event{kind: evContact, call: call, agent: agent, want: to})
 }
 
-// Dialing says that the agent starts an outbound try, from available or paused. ErrWrongState otherwise.
-func (e *Engine) Dialing(ctx context.Context, call telephony.CallID, agent string) error {
-	return e.do(ctx, event{kind: evDialing, call: call, agent: agent})
+// Dialing says that the agent starts an outbound try, from available or paused. ErrWrongState otherwise. The wrap-up of
+// the talk is that of queue; empty, or a queue that is gone: none.
+func (e *Engine) Dialing(ctx context.Context, call telephony.CallID, agent, queue string) error {
+	return e.do(ctx, event{kind: evDialing, call: call, agent: agent, queue: queue})
 }
 
 // DialFailed returns the agent to where the try began, that pause included; with wrapup for so long to ACW.

@@ -11,7 +11,7 @@ func (s *state) dialing(a *agent, ev *event) error {
 	if a.state == Paused {
 		a.next, a.nextReason, a.nextBy = Paused, a.reason, a.by
 	}
-	a.call, a.queue = ev.call, nil
+	a.call, a.queue = ev.call, s.queues[ev.queue]
 	s.setAgent(a, Dialing, "", "")
 	return nil
 }
@@ -56,6 +56,25 @@ func (s *state) contact(a *agent, ev *event) error {
 	}
 	s.setAgent(a, to, "", "")
 	return nil
+}
+
+// adoptTalk takes over a talk that a restart of ours did not end. The agent's page may not be back yet: then the talk has
+// an agent who is lost, as after a reload.
+func (s *state) adoptTalk(a *agent, ev *event) error {
+	if s.talks[ev.call] != nil || s.waiting[ev.call] != nil {
+		return ErrAlreadyWaiting
+	}
+	if a.state.onCall() || a.state == Ringing || !may(agentMoves, a.state, Talking) {
+		return wrongState(a, ErrWrongState)
+	}
+	if q := s.queues[ev.entry.Queue]; q != nil {
+		row := s.nextRow // its row has ended as answered
+		c := s.newCaller(q, ev.entry, noInstant)
+		s.nextRow = row
+		c.agent = a
+		s.talks[ev.call] = c
+	}
+	return s.contact(a, &event{kind: evContact, want: Talking, call: ev.call})
 }
 
 // join adds an agent to a talk that began in a queue: its wrap-up is that queue's.

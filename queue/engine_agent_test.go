@@ -175,12 +175,12 @@ func TestOptionalWrapUpIsSkipped(t *testing.T) {
 func TestFailedDialReturnsToThePause(t *testing.T) {
 	each(t, nil, []Agent{member1("ann")}, func(c *centre) {
 		c.must(c.SetAgentState(c.ctx, "ann", Paused, "lunch", "ann", Now))
-		c.must(c.Dialing(c.ctx, "d1", "ann"))
+		c.must(c.Dialing(c.ctx, "d1", "ann", ""))
 		c.state("ann", Dialing, "")
 		c.must(c.DialFailed(c.ctx, "d1", "ann", 0))
 		c.state("ann", Paused, "lunch")
 		c.must(c.SetAgentState(c.ctx, "ann", Available, "", "ann", Now))
-		c.must(c.Dialing(c.ctx, "d2", "ann"))
+		c.must(c.Dialing(c.ctx, "d2", "ann", ""))
 		p := c.enter("c1") // an agent on the phone is offered nobody
 		c.must(c.Contact(c.ctx, "d2", "ann", Talking))
 		c.must(c.Contact(c.ctx, "d2", "ann", Held))
@@ -192,6 +192,26 @@ func TestFailedDialReturnsToThePause(t *testing.T) {
 		c.state("ann", Talking, "")
 		c.must(c.ContactEnded(c.ctx, "d2", "ann"))
 		c.offer(p) // no wrap-up outside a queue
+	})
+}
+
+// A call out that was made for a queue ends in that queue's wrap-up; one that failed does not.
+func TestWrapUpOfACallOut(t *testing.T) {
+	each(t, nil, []Agent{member1("ann")}, func(c *centre) {
+		c.must(c.Dialing(c.ctx, "d1", "ann", "support"))
+		c.must(c.DialFailed(c.ctx, "d1", "ann", 0))
+		c.state("ann", Available, "")
+		c.must(c.Dialing(c.ctx, "d2", "ann", "support"))
+		c.must(c.Contact(c.ctx, "d2", "ann", Talking))
+		c.must(c.ContactEnded(c.ctx, "d2", "ann"))
+		c.state("ann", ACW, "")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		c.state("ann", Available, "")
+		c.must(c.Dialing(c.ctx, "d3", "ann", "no such queue"))
+		c.must(c.Contact(c.ctx, "d3", "ann", Talking))
+		c.must(c.ContactEnded(c.ctx, "d3", "ann"))
+		c.state("ann", Available, "")
 	})
 }
 

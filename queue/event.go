@@ -35,6 +35,7 @@ const (
 	evDialFailed
 	evContact
 	evContactEnded
+	evAdoptTalk
 	evWant
 	evForce
 	evConnection
@@ -49,7 +50,8 @@ const (
 
 var eventNames = [...]string{"tick", "set_queue", "keep_queues", "set_agents", "keep_agents", "enter", "adopt", "leave",
 	"requeue", "priority", "move", "pull", "remove", "offer_ringing", "offer_accepted", "offer_connected", "offer_failed",
-	"offer_direct", "dialing", "dial_failed", "contact", "contact_ended", "want", "force", "connection", "fault", "fixed",
+	"offer_direct", "dialing", "dial_failed", "contact", "contact_ended",
+	"adopt_talk", "want", "force", "connection", "fault", "fixed",
 	"busy_other", "wrapup_done", "wrapup_extend", "live", "day"}
 
 func (k eventKind) String() string { return eventNames[k] }

@@ -152,19 +152,21 @@ func (s *PGStore) Memberships(ctx context.Context, login string) (map[string][]M
 
 // SetMemberships replaces an agent's queues. ErrNotFound: one of the queues does not exist, and nothing was changed.
 func (s *PGStore) SetMemberships(ctx context.Context, login string, m []Membership) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return SetMembershipsIn(ctx, tx, login, m) })
+}
+
+// SetMembershipsIn is SetMemberships within the caller's transaction, which an error spoils.
+func SetMembershipsIn(ctx context.Context, tx pgx.Tx, login string, m []Membership) error {
 	keys, levels := make([]string, len(m)), make([]int, len(m))
 	for i, x := range m {
 		keys[i], levels[i] = x.Queue, x.Level
 	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM queue_member WHERE login = $1 AND queue <> ALL($2)`, login, keys); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO queue_member (login, queue, level)
+	_, err := tx.Exec(ctx, `DELETE FROM queue_member WHERE login = $1 AND queue <> ALL($2)`, login, keys)
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO queue_member (login, queue, level)
 			SELECT DISTINCT ON (q) $1, q, l FROM unnest($2::text[], $3::int[]) AS t(q, l)
 			ON CONFLICT (login, queue) DO UPDATE SET level = excluded.level`, login, keys, levels)
-		return err
-	})
+	}
 	if pe, ok := errors.AsType[*pgconn.PgError](err); ok && pe.Code == "23503" {
 		return ErrNotFound
 	}
@@ -198,20 +200,22 @@ func (s *PGStore) Skills(ctx context.Context, login string) (map[string]map[stri
 
 // SetSkills replaces an agent's skills. Levels below one remove the skill.
 func (s *PGStore) SetSkills(ctx context.Context, login string, skills map[string]int) error {
+	return pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return SetSkillsIn(ctx, tx, login, skills) })
+}
+
+// SetSkillsIn is SetSkills within the caller's transaction, which an error spoils.
+func SetSkillsIn(ctx context.Context, tx pgx.Tx, login string, skills map[string]int) error {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(skills)), func(n string) bool { return skills[n] < 1 || n == "" })
 	levels := make([]int, len(names))
 	for i, n := range names {
 		levels[i] = skills[n]
 	}
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `DELETE FROM agent_skill WHERE login = $1 AND skill <> ALL($2)`, login, names); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `INSERT INTO agent_skill (login, skill, level)
+	_, err := tx.Exec(ctx, `DELETE FROM agent_skill WHERE login = $1 AND skill <> ALL($2)`, login, names)
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO agent_skill (login, skill, level)
 			SELECT $1, s, l FROM unnest($2::text[], $3::int[]) AS t(s, l)
 			ON CONFLICT (login, skill) DO UPDATE SET level = excluded.level`, login, names, levels)
-		return err
-	})
+	}
 	if err != nil {
 		return fmt.Errorf("set skills of %s: %w", login, err)
 	}

@@ -41,7 +41,7 @@ func long(t testing.TB) bool {
 func draw(t *rapid.T, s *state) event {
 	kinds := []eventKind{evTick, evEnter, evEnter, evEnter, evLeave, evAdopt, evRequeue, evPriority, evMove, evPull, evRemove,
 		evOfferRinging, evOfferAccepted, evOfferConnected, evOfferConnected, evOfferFailed, evOfferDirect, evDialing, evDialFailed,
-		evContact, evContactEnded, evContactEnded, evWant, evWant, evForce, evConnection, evConnection, evFault, evFixed,
+		evContact, evContactEnded, evContactEnded, evAdoptTalk, evWant, evWant, evForce, evConnection, evConnection, evFault, evFixed,
 		evBusyOther, evWrapUpDone, evWrapUpExtend, evLive, evDay, evSetQueue, evSetAgents}
 	ev := event{
 		kind:   rapid.SampledFrom(kinds).Draw(t, "event"),
@@ -61,6 +61,8 @@ func draw(t *rapid.T, s *state) event {
 	case evEnter:
 		ev.entry = &Entry{Call: ev.call, Queue: ev.queue, Priority: ev.n, Front: rapid.IntRange(0, 9).Draw(t, "front") == 0,
 			Skills: drawSkills(t), Credit: ev.dur, Prefer: rapid.SampledFrom([]string{"", "", "a1", "a2"}).Draw(t, "prefer")}
+	case evAdoptTalk:
+		ev.entry = &Entry{Call: ev.call, Queue: ev.queue, Skills: drawSkills(t), Credit: ev.dur, Later: true}
 	case evLeave:
 		if c := s.waiting[ev.call]; c != nil {
 			ev.row = c.row

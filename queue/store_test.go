@@ -349,3 +349,56 @@ func TestNewerRowsWin(t *testing.T) {
 		t.Fatalf("%+v %+v %+v %+v", w.entries, w.offers, w.agents, w.lines)
 	}
 }
+
+// TestRestartKeepsTalks: a talk whose call outlived the engine goes on with its agent, who counts as lost until the page is
+// back; when the page stays away the caller goes to the head, and whoever cannot take part is said so.
+func TestRestartKeepsTalks(t *testing.T) {
+	pool := pgtest.New(t)
+	c := stand(t, pool, nil)
+	c.online("ann", "bob", "eve")
+	c.talk(c.enter("c1"))
+	c.talk(c.enter("c2"))
+	one, two := c.talker("c1"), c.talker("c2")
+	c.flush()
+	c.stop()
+
+	d := stand(t, pool, nil)
+	of := func(call string) Entry {
+		return Entry{Call: telephony.CallID(call), Queue: "support", Lang: "ru", Credit: time.Minute, Later: true}
+	}
+	d.must(d.AdoptTalk(d.ctx, one, of("c1")))
+	if err := d.AdoptTalk(d.ctx, two, of("c1")); !errors.Is(err, ErrAlreadyWaiting) {
+		t.Fatalf("adopted twice: %v", err)
+	}
+	d.must(d.Contact(d.ctx, "c1", one, LostCall))
+	d.must(d.Connection(d.ctx, one, Online))
+	d.state(one, LostCall, "")
+	d.must(d.Contact(d.ctx, "c1", one, Talking)) // its sound is back
+	d.must(d.ContactEnded(d.ctx, "c1", one))
+	d.state(one, ACW, "") // the queue's wrap-up
+
+	d.must(d.AdoptTalk(d.ctx, two, of("c2")))
+	d.must(d.Contact(d.ctx, "c2", two, LostCall))
+	p, err := d.Requeue(d.ctx, "c2", two, "reconnect")
+	d.must(err)
+	d.state(two, LostState, "connection")
+	s, err := d.Snapshot(d.ctx)
+	d.must(err)
+	if len(s.Waiting) != 1 || s.Waiting[0].Call != "c2" || s.Waiting[0].Credit < time.Minute || s.Waiting[0].Lang != "ru" || s.Waiting[0].Priority != frontPriority {
+		t.Fatalf("%+v", s.Waiting)
+	}
+	d.must(d.Connection(d.ctx, two, Online))
+	if o := d.offer(p); o.Agent != two {
+		t.Fatalf("offered to %s, not to %s who had talked", o.Agent, two)
+	}
+	if err := d.AdoptTalk(d.ctx, two, of("c3")); !errors.Is(err, ErrWrongState) {
+		t.Fatalf("an agent who is being rung: %v", err)
+	}
+	if err := d.AdoptTalk(d.ctx, "zoe", of("c3")); !errors.Is(err, ErrWrongState) {
+		t.Fatalf("an agent who is signed off: %v", err)
+	}
+	if err := d.AdoptTalk(d.ctx, "nobody", of("c3")); !errors.Is(err, ErrUnknownAgent) {
+		t.Fatalf("nobody: %v", err)
+	}
+	d.stop()
+}

@@ -219,10 +219,13 @@ func (d *dealing) ended(ctx context.Context) error {
 	if err := saveLink(ctx, d.tx, l); err != nil {
 		return err
 	}
+	by := byRule(d.f.EndedAt, l.Rule, l.CallID)
+	if err := d.settleCallback(ctx, by); err != nil {
+		return err
+	}
 	if l.State != linkConfirmed {
 		return nil
 	}
-	by := byRule(d.f.EndedAt, l.Rule, l.CallID)
 	if err := writeEntry(ctx, d.tx, by, l); err != nil {
 		return err
 	}

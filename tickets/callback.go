@@ -26,10 +26,12 @@ func (s *Service) ListCallbacks(ctx context.Context, a Actor, f CallbackFilter) 
 	where := a.visibleCallbacks(&args)
 	switch f.State {
 	case "all":
+	case "open": // what is still to be done, also what somebody is doing now
+		where += " AND b.state IN ('waiting','dialing')"
 	case "", "waiting", "dialing", "done", "failed", "cancelled":
 		where += " AND b.state = " + args.add(orText(f.State, "waiting"))
 	default:
-		return Page[Callback]{}, invalid("state", "waiting, dialing, done, failed, cancelled or all")
+		return Page[Callback]{}, invalid("state", "waiting, dialing, open, done, failed, cancelled or all")
 	}
 	var at placeCallback
 	if ok, err := s.readCursor("callbacks", f.After, &at); err != nil {
@@ -46,8 +48,8 @@ func (s *Service) ListCallbacks(ctx context.Context, a Actor, f CallbackFilter) 
 }
 
 func loadCallbacks(ctx context.Context, q querier, a Actor, where string, args sqlArgs, limit int) ([]Callback, error) {
-	rows, err := q.Query(ctx, `SELECT b.id, b.number, b.state, b.asked_at, b.attempts, b.call_id, coalesce(t.number, ''), coalesce(t.title, ''), coalesce(t.contact_id, 0)
-		FROM callback_request b LEFT JOIN ticket t ON t.id = b.ticket_id AND `+a.visibleTickets(&args)+` WHERE `+where+fmt.Sprintf(` ORDER BY b.asked_at, b.id LIMIT %d`, limit), args...)
+	rows, err := q.Query(ctx, `SELECT b.id, b.number, b.state, b.asked_at, b.attempts, b.call_id, coalesce(t.number, ''), coalesce(t.title, ''), coalesce(t.contact_id, 0), coalesce(w.login::text, ''), coalesce(w.name, '')
+		FROM callback_request b LEFT JOIN agent w ON w.id = b.taken_by LEFT JOIN ticket t ON t.id = b.ticket_id AND `+a.visibleTickets(&args)+` WHERE `+where+fmt.Sprintf(` ORDER BY b.asked_at, b.id LIMIT %d`, limit), args...)
 	if err != nil {
 		return nil, fmt.Errorf("load callbacks: %w", err)
 	}
@@ -56,7 +58,11 @@ func loadCallbacks(ctx context.Context, q querier, a Actor, where string, args s
 	bs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (b Callback, err error) {
 		var t TicketRef
 		var contact int64
-		err = row.Scan(&b.ID, &b.Number, &b.State, &b.AskedAt, &b.Attempts, &b.CallID, &t.Number, &t.Title, &contact)
+		var taken AgentRef
+		err = row.Scan(&b.ID, &b.Number, &b.State, &b.AskedAt, &b.Attempts, &b.CallID, &t.Number, &t.Title, &contact, &taken.Login, &taken.Name)
+		if taken.Login != "" {
+			b.TakenBy = &taken
+		}
 		if t.Number != "" {
 			b.Ticket = &t
 		}
@@ -93,7 +99,7 @@ func (s *Service) PatchCallback(ctx context.Context, tx pgx.Tx, a Actor, id int6
 		return Callback{}, err
 	}
 	by := a.author(s.now())
-	tag, err := tx.Exec(ctx, `UPDATE callback_request SET state = $2, finished_at = $3, finished_by = $4 WHERE id = $1 AND state IN ('waiting','dialing')`, id, state, by.at, by.id)
+	tag, err := tx.Exec(ctx, `UPDATE callback_request SET state = $2, finished_at = $3, finished_by = $4, taken_by = NULL, taken_call = NULL, taken_at = NULL WHERE id = $1 AND state IN ('waiting','dialing')`, id, state, by.at, by.id)
 	if err != nil {
 		return Callback{}, fmt.Errorf("end callback %d: %w", id, err)
 	}

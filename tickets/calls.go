@@ -11,7 +11,7 @@ import (
 
 // callColumns are what a view of a call shows; c is the journal's row, l our link. The ticket of the link is joined
 // under the actor's own predicate, which replaces %s: a foreign one stays unnamed.
-const callColumns = `SELECT c.id, c.call_key, c.direction, c.state, coalesce(c.caller_e164, l.caller_key, c.caller_raw), c.caller_raw, coalesce(c.caller_name, ''), c.claim_trust, c.withheld,
+const callColumns = `SELECT c.id, c.call_key, c.direction, c.state, CASE WHEN c.direction = 'out' THEN c.caller_raw ELSE coalesce(c.caller_e164, l.caller_key, c.caller_raw) END, c.caller_raw, coalesce(c.caller_name, ''), c.claim_trust, c.withheld,
 	coalesce(c.callee_e164, c.callee_raw), c.trunk, coalesce(c.queue, ''), coalesce(c.lang, ''), coalesce(m.id, 0), coalesce(m.name, ''), coalesce(m.line, 0),
 	coalesce(l.contact_id, 0), coalesce(o.id, 0), coalesce(o.name, ''), c.started_at, c.answered_at, c.ended_at, coalesce(c.disposition, ''), coalesce(c.end_result, ''),
 	coalesce(c.end_reason, ''), coalesce(c.hangup_by, ''), coalesce(c.wait_ms, 0), coalesce(c.talk_ms, 0), coalesce(c.hold_ms, 0), c.menu_path,

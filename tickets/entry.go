@@ -184,7 +184,8 @@ func finishCallbacks(ctx context.Context, tx querier, by author, l *linkRow) err
 		return nil
 	}
 	number, _ := cutRaw(l.Key)
-	_, err := tx.Exec(ctx, `UPDATE callback_request SET state = 'done', finished_at = greatest($2, asked_at), finished_by = $3, finished_call_id = $4
+	_, err := tx.Exec(ctx, `UPDATE callback_request SET state = 'done', finished_at = greatest($2, asked_at), finished_by = $3, finished_call_id = $4,
+		taken_by = NULL, taken_call = NULL, taken_at = NULL
 		WHERE number = $1 AND state IN ('waiting','dialing') AND asked_at <= $2`, number, by.at, nullID(l.AgentID), l.CallID)
 	if err != nil {
 		return fmt.Errorf("finish callbacks: %w", err)

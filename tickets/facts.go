@@ -36,12 +36,14 @@ type CallFacts struct {
 	Direction string // in, out, internal
 	Party     CallParty
 
-	Team       string // name of the team; empty: by the dialled number's channel, else the agent's, else the first of line 1
-	Queue      string
-	Agent      string // login of the agent who talked, or dialled
-	FromTicket string // number of the ticket it was dialled from: click to call, callback task (A1)
-	NoTicket   bool   // survey and the like: never a ticket (A0a)
-	Lang       string
+	Team         string // name of the team; empty: by the dialled number's channel, else the agent's, else the first of line 1
+	Queue        string
+	Agent        string // login of the agent who talked, or dialled
+	FromTicket   string // number of the ticket it was dialled from: click to call, callback task (A1)
+	FromCallback int64  // the callback that the call took (TakeCallback); 0: none
+	Dialled      bool   // outbound: the customer's number was called. False: the call broke off before that
+	NoTicket     bool   // survey and the like: never a ticket (A0a)
+	Lang         string
 
 	StartedAt  time.Time
 	QueuedAt   time.Time // reached a queue

@@ -151,7 +151,7 @@ type CallFilter struct {
 
 // CallbackFilter selects callbacks.
 type CallbackFilter struct {
-	State string // waiting (default), all, or a state
+	State string // waiting (default), open (waiting or dialing), all, or a state
 	Limit int
 	After string
 }

@@ -333,6 +333,7 @@ type Callback struct {
 	Ticket   *TicketRef  `json:"ticket"`
 	CallID   *int64      `json:"call_id"`
 	Contact  *ContactRef `json:"contact"`
+	TakenBy  *AgentRef   `json:"taken_by"` // who is calling the number now; nil: nobody
 }
 
 // Team is a team as the API lists it.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,6 +31,7 @@ import (
 	"hotline/queue"
 	"hotline/recordings"
 	"hotline/telephony"
+	"hotline/telephony/asterisk"
 	"hotline/telephony/calllog"
 	"hotline/telephony/media"
 	"hotline/telephony/sip"
@@ -62,6 +64,7 @@ type App struct {
 	rtc        *webrtc.Server
 	hub        *phone.Hub
 	sip        *sip.Server
+	ari        *asterisk.Driver // nil: the native driver carries the callers
 	jobs       *river.Client[pgx.Tx]
 	http       *http.Server
 	httpAddr   net.Addr
@@ -69,12 +72,17 @@ type App struct {
 	set       settings
 	calls     calls
 	offers    offers
+	out       callsOut
 	positions positions
 	dbBreaker breaker
 	dirty     chan struct{} // size 1: boards are to be told
 	reload    chan struct{} // size 1: settings have changed
 	problems  flowProblems
+	cut       cutCalls
 	alarms    alarms
+
+	stopEngine func() error // idempotent
+	leaving    atomic.Bool  // calls in Asterisk are left to the next process
 
 	bg     sync.WaitGroup // background services
 	bgStop context.CancelCauseFunc
@@ -133,7 +141,8 @@ func (a *App) Start(ctx context.Context) (err error) {
 		{"call journal", a.startJournal}, {"database", a.startDatabase}, {"services", a.startServices}, {"demo company", a.seed}, {"sound", a.startMedia},
 		{"voice menus", a.startFlows}, {"queues", func(ctx context.Context) error { return a.startQueues(ctx, bg) }},
 		{"browsers", a.startBrowsers}, {"SIP", a.startSIP}, {"settings", a.loadSettings},
-		{"jobs", func(ctx context.Context) error { return a.startJobs(ctx, bg) }}, {"interrupted calls", a.closeCut}, {"pages and API", a.startHTTP},
+		{"jobs", func(ctx context.Context) error { return a.startJobs(ctx, bg) }}, {"interrupted calls", a.closeCut}, {"calls out", a.startOut},
+		{"Asterisk", func(ctx context.Context) error { return a.startAsterisk(ctx, bg) }}, {"pages and API", a.startHTTP},
 	} {
 		begin := time.Now()
 		if err := step.do(ctx); err != nil {
@@ -159,7 +168,7 @@ func (a *App) goBG(ctx context.Context, name string, f func(context.Context) err
 func (a *App) onStop(f func(context.Context) error) { a.undo = append(a.undo, f) }
 
 func (a *App) startJournal(context.Context) (err error) {
-	a.journal, a.problems.cut, err = calllog.Open(calllog.Config{Dir: filepath.Join(a.cfg.DataDir, "journal"), Now: a.now, Log: a.log, Registerer: a.reg})
+	a.journal, a.cut.found, err = calllog.Open(calllog.Config{Dir: filepath.Join(a.cfg.DataDir, "journal"), Now: a.now, Log: a.log, Registerer: a.reg})
 	if err == nil {
 		a.onStop(func(context.Context) error { return a.journal.Close() })
 	}
@@ -214,17 +223,14 @@ func (a *App) startMedia(context.Context) (err error) {
 	return err
 }
 
-// adoptGrace is how long places in queues that were there before a crash wait for their calls: hardly, since no call of
-// ours outlives the process.
-const adoptGrace = time.Second
-
 func (a *App) startQueues(ctx, bg context.Context) error {
 	a.engine = queue.New(queue.Config{Now: a.now, Log: a.log, Registerer: a.reg, Store: a.queues, ConnectLimit: a.cfg.ConnectLimit + 2*time.Second, Live: a.liveTalks,
-		AdoptGrace: adoptGrace})
+		AdoptGrace: a.adoptGrace()})
 	run, stop := context.WithCancel(context.WithoutCancel(bg))
 	done := make(chan error, 1)
 	go func() { done <- a.engine.Run(run) }()
-	a.onStop(func(context.Context) error { stop(); return <-done })
+	a.stopEngine = sync.OnceValue(func() error { stop(); return <-done })
+	a.onStop(func(context.Context) error { return a.stopEngine() })
 	select {
 	case <-a.engine.Ready():
 		return nil
@@ -240,7 +246,7 @@ func (a *App) startQueues(ctx, bg context.Context) error {
 func (a *App) liveTalks(context.Context) []queue.LiveCall {
 	var out []queue.LiveCall
 	for _, c := range a.calls.list() {
-		if v := c.snapshot(); v.Agent != "" && (v.State == "talking" || v.State == "held" || v.State == "agent_lost") {
+		if v := c.snapshot(); v.Agent != "" && (v.State == "talking" || v.State == "held" || v.State == "agent_lost" || v.State == "dialing") {
 			out = append(out, queue.LiveCall{Call: c.id, Agent: v.Agent})
 		}
 	}
@@ -306,21 +312,6 @@ func (a *App) startSIP(ctx context.Context) (err error) {
 	return nil
 }
 
-// closeCut ends the calls that a crash cut off, each once and with its true last state; the rows, the callbacks and
-// the tickets follow by the ordinary way.
-func (a *App) closeCut(ctx context.Context) error {
-	for _, s := range a.problems.cut {
-		end := telephony.End{Result: telephony.ResultUnknown, Reason: telephony.ReasonCrash, By: telephony.SideSystem, Detail: "server stopped in state " + string(s.State)}
-		if err := a.journal.Resume(s).Finish(ctx, end); err != nil {
-			return err
-		}
-		a.log.Warn("call cut by a crash closed", "call", s.Call, "state", s.State)
-		a.metrics.ended.WithLabelValues(string(end.Result), string(end.Reason)).Inc()
-	}
-	a.problems.cut = nil
-	return a.recordings.Recover(ctx)
-}
-
 // HTTPAddr is where pages and API are served, with the real port.
 func (a *App) HTTPAddr() string { return a.httpAddr.String() }
 
@@ -334,7 +325,11 @@ func (a *App) Stop(ctx context.Context) error {
 	if a.sip != nil {
 		a.sip.SetDraining(true)
 	}
+	if a.ari != nil {
+		a.ari.SetDraining(true)
+	}
 	a.drain(ctx)
+	a.leaveCalls(ctx)
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
 	defer cancel()
 	return a.unwind(stop)

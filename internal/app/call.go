@@ -41,6 +41,7 @@ type call struct {
 
 	ticket   string // number keyed in the menu; a claim
 	noRecord bool   // the menu said so: consent declined. Written by the call's goroutine alone
+	out      bool   // we called: in is the customer's leg all the same
 
 	mu   sync.Mutex // guards view; leaf data
 	view callView
@@ -50,7 +51,8 @@ type call struct {
 type callView struct {
 	Call      string        `json:"call"`
 	Key       string        `json:"call_key"`
-	State     string        `json:"state"` // menu, waiting, ringing, connecting, talking, held, agent_lost, voicemail, ended
+	Direction string        `json:"direction"`
+	State     string        `json:"state"` // menu, dialing, waiting, ringing, connecting, talking, held, agent_lost, voicemail, ended
 	Since     time.Time     `json:"-"`
 	SinceMS   int64         `json:"since"`
 	From      string        `json:"from"`
@@ -210,7 +212,7 @@ func (r *calls) count(called string) (n int) {
 func (r *calls) talkOf(login string) *call {
 	for _, c := range r.list() {
 		v := c.snapshot()
-		if v.Agent == login && (v.State == "talking" || v.State == "held" || v.State == "agent_lost" || v.State == "connecting") {
+		if v.Agent == login && (v.State == "talking" || v.State == "held" || v.State == "agent_lost" || v.State == "connecting" || v.State == "dialing") {
 			return c
 		}
 	}
@@ -220,6 +222,9 @@ func (r *calls) talkOf(login string) *call {
 // party is the caller in the words of the ticket engine.
 func (c *call) party() tickets.CallParty {
 	p := c.in.Party()
+	if c.out {
+		return tickets.CallParty{Raw: p.Called, Trust: tickets.TrustAsserted, Region: p.Region, AreaCode: p.AreaCode, Trunk: p.Trunk}
+	}
 	trust := string(p.Caller.Trust)
 	if p.Withheld() {
 		trust = tickets.TrustWithheld

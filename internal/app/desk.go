@@ -44,6 +44,13 @@ type ask struct {
 	Mode     string                  `json:"mode"`
 	Queue    string                  `json:"queue"`
 	Priority int                     `json:"priority"`
+	To       string                  `json:"to"`
+	Callback int64                   `json:"callback"`
+}
+
+// dial is whom call.dial wants to reach. With call it is that call's other party.
+func (q ask) dial() tickets.DialRequest {
+	return tickets.DialRequest{Number: q.To, Ticket: q.Ticket, Contact: q.Contact, Call: q.Call, Callback: q.Callback}
 }
 
 // Command implements phone.Desk.
@@ -63,6 +70,8 @@ func (d *desk) command(ctx context.Context, who phone.Who, t string, q ask) (any
 	switch t {
 	case "agent.set":
 		return nil, d.set(ctx, who, q)
+	case "call.dial":
+		return a.callOut(ctx, who.Login, q.dial(), q.Queue)
 	case "call.answer":
 		if !who.Owner {
 			return nil, refusal("not_owner", "", "Звук на другой вкладке: перенесите его сюда", "Another tab owns the sound: take it over first")
@@ -275,7 +284,7 @@ func (d *desk) Snapshot(ctx context.Context, who phone.Who) (any, error) {
 	}
 	out := map[string]any{"agent": agent, "calls": calls, "queues": a.queueFigures(snap), "ice": []any{},
 		"media":  map[string]any{"epoch": a.rtc.Phone(who.Login).Epoch(), "needed": needed},
-		"policy": map[string]any{"pause_reasons": pauseReasons, "wrapup_extend_s": 60},
+		"policy": map[string]any{"pause_reasons": pauseReasons, "dial": true, "wrapup_extend_s": 60},
 		"grace":  map[string]any{"reattach_s": int(a.cfg.ReattachGrace.Seconds())}}
 	if p := a.offers.get(who.Login); p != nil {
 		out["offer"] = map[string]any{"call": string(p.call.id)}
@@ -327,6 +336,9 @@ func explain(err error) error {
 	}
 	if _, ok := errors.AsType[*phone.Error](err); ok {
 		return err
+	}
+	if r, ok := errors.AsType[*dialRefusal](err); ok {
+		return refusal(r.code, "", r.ru, r.en)
 	}
 	if e, ok := errors.AsType[*tickets.Error](err); ok {
 		return refusal(string(e.Code), "", e.Message, e.Message)

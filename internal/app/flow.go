@@ -43,16 +43,20 @@ func (a *App) ServeCall(ctx context.Context, in callerLeg) {
 	}
 	c.set = a.menus()
 	c.run = c.set.StartRoute(route, a.ivrCaller(c), a.ivrEnv(ctx, c))
-	out := c.run.Next(ctx, in)
+	end = a.carry(ctx, c, c.run.Next(ctx, in))
+}
+
+// carry goes from hand-over to hand-over until the call is over, and says how it ended.
+func (a *App) carry(ctx context.Context, c *call, out ivr.Outcome) telephony.End {
 	for !out.Final() { // the menu hands over, and goes on at the exit that came true
+		c.noteRun(ctx, a)
 		exit, over := a.do(ctx, c, out)
 		if over != nil {
-			end = *over
-			return
+			return *over
 		}
-		out = c.run.Resume(ctx, in, exit)
+		out = c.run.Resume(ctx, c.in, exit)
 	}
-	end = menuEnd(ctx, out, in)
+	return menuEnd(ctx, out, c.in)
 }
 
 // do carries out what the menu asked for: it gives the exit to go on by, or how the call ended.
@@ -76,25 +80,32 @@ func (a *App) do(ctx context.Context, c *call, out ivr.Outcome) (exit string, ov
 func (a *App) begin(ctx context.Context, in callerLeg) (*call, error) {
 	id := telephony.CallID(telephony.NewID(a.now()))
 	p := in.Party()
-	log, err := a.journal.Begin(ctx, id, calllog.Begin{Direction: calllog.In, Driver: "native", Party: p, Leg: in.ID()})
+	log, err := a.journal.Begin(ctx, id, calllog.Begin{Direction: calllog.In, Driver: driverOf(in), Party: p, Leg: in.ID()})
 	if err != nil {
 		return nil, err
 	}
-	c := &call{id: id, in: in, log: log, cmds: make(chan command, mailboxSize)}
-	c.view = callView{Call: string(id), Key: string(id), State: "new", Since: a.now(), From: p.Caller.Value, FromName: p.Caller.DisplayName,
-		Trust: string(p.Caller.Trust), Recording: "off"}
-	if p.Withheld() {
-		c.view.From, c.view.FromName = "", ""
-	}
-	a.calls.add(c)
+	c := a.newCall(id, in, log)
 	a.metrics.started.Inc()
 	c.note(ctx, a, calllog.TypeLegBegin, calllog.LegBegin{Leg: in.ID(), Role: "customer", Endpoint: p.Trunk})
 	return c, nil
 }
 
+// newCall makes a live call and registers it.
+func (a *App) newCall(id telephony.CallID, in callerLeg, log *calllog.Call) *call {
+	p := in.Party()
+	c := &call{id: id, in: in, log: log, cmds: make(chan command, mailboxSize)}
+	c.view = callView{Call: string(id), Key: string(id), Direction: string(calllog.In), State: "new", Since: a.now(), From: p.Caller.Value, FromName: p.Caller.DisplayName,
+		Trust: string(p.Caller.Trust), Recording: "off"}
+	if p.Withheld() {
+		c.view.From, c.view.FromName = "", ""
+	}
+	a.calls.add(c)
+	return c
+}
+
 // note journals a fact; a journal that fails has its own alarm, the call goes on.
 func (c *call) note(ctx context.Context, a *App, t calllog.Type, data any) {
-	if err := c.log.Note(ctx, t, data); err != nil {
+	if err := c.log.Note(ctx, t, data); err != nil && !a.left(c) {
 		a.log.Error("call fact not journalled", "call", c.id, "type", t, "cause", err)
 	}
 }
@@ -106,6 +117,10 @@ func (a *App) finish(ctx context.Context, c *call, end telephony.End, panicked a
 		a.metrics.panics.Inc()
 		a.log.Error("call panicked", "call", c.id, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		end = telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonPanic, By: telephony.SideSystem, Detail: fmt.Sprint(panicked)}
+	}
+	if a.left(c) { // it goes on in the next process
+		a.calls.remove(c)
+		return
 	}
 	end = end.OrServerError()
 	c.in.Hangup(telephony.CauseNormal)
@@ -219,6 +234,7 @@ func (a *App) ivrEnv(ctx context.Context, c *call) ivr.Env {
 			case ivr.StepEntered:
 				c.update(a.now(), func(v *callView) { v.State = "menu" })
 				c.note(ctx, a, calllog.TypeMenu, calllog.MenuStep{Flow: s.Flow, Version: c.set.Hash(), Node: s.Node, Label: c.set.Label(s.Flow, s.Node)})
+				c.noteRun(ctx, a)
 			case ivr.StepLeft:
 				c.note(ctx, a, calllog.TypeMenu, calllog.MenuStep{Flow: s.Flow, Node: s.Node, Exit: s.Exit, Key: s.Key})
 			}
@@ -286,7 +302,9 @@ func callerLeft(in telephony.Leg, stage telephony.Reason) telephony.End {
 	case "", telephony.ReasonHangup, telephony.ReasonCancelled:
 		return telephony.End{Result: telephony.ResultCaller, Reason: stage, By: telephony.SideCustomer, Code: e.Code, Detail: e.Detail}
 	}
-	e.By = telephony.SideCustomer
+	if e.Reason != telephony.ReasonUnreachable { // then nobody hung up
+		e.By = telephony.SideCustomer
+	}
 	return e
 }
 

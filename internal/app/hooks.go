@@ -13,7 +13,11 @@ func (a *App) withTestHooks(next http.Handler) http.Handler {
 	mux.HandleFunc("GET /debug/calls", func(w http.ResponseWriter, r *http.Request) {
 		out := []map[string]any{}
 		for _, c := range a.calls.list() {
-			out = append(out, map[string]any{"view": c.snapshot(), "sound": c.in.Endpoint().Stats(), "sip_call_id": c.in.Party().SIPCallID})
+			row := map[string]any{"view": c.snapshot(), "sip_call_id": c.in.Party().SIPCallID}
+			if ep := c.in.Endpoint(); ep != nil { // nil: called, and not yet answered
+				row["sound"] = ep.Stats()
+			}
+			out = append(out, row)
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(out)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,15 @@ func (a *App) facts(s *calllog.Summary) tickets.CallFacts {
 		Party: tickets.CallParty{Raw: p.Caller.Value, Name: p.Caller.DisplayName, Trust: trust, Region: p.Region, AreaCode: p.AreaCode, Withheld: p.Withheld(),
 			Called: p.Called, Trunk: p.Trunk, Diversion: p.Diversion, IVRTicketNumber: s.Who.Ticket},
 		Queue: s.Queue, Agent: s.Agent, Lang: s.Lang, StartedAt: s.Started, QueuedAt: s.Queued, AnsweredAt: s.Talked, EndedAt: s.Ended,
+		FromCallback: s.Begin.Callback, Dialled: !s.Dialled.IsZero(),
 		WaitMS: int(s.Wait.Milliseconds()), TalkMS: int(s.Talk.Milliseconds()), HoldMS: int(s.Hold.Milliseconds()), Note: s.Note, VoicemailMS: int(s.Message.Milliseconds())}
+	if s.Begin.Direction == calllog.Out { // the party is the called side
+		f.Party = tickets.CallParty{Raw: p.Called, Trust: tickets.TrustAsserted, Region: p.Region, AreaCode: p.AreaCode, Trunk: p.Trunk}
+		f.Agent = cmp.Or(s.Agent, s.Begin.Agent)
+		if s.Dialled.IsZero() { // broken off before the customer heard of it: nothing for the ticket
+			f.FromTicket = ""
+		}
+	}
 	if s.Queue != "" {
 		q := a.queueConfig(s.Queue)
 		f.Team, f.ShortAbandonMS = q.Team, q.ShortAbandonS*1000

@@ -30,26 +30,30 @@ type telephonyCallID = telephony.CallID
 
 // metrics of the story; what a package does it counts itself.
 type metrics struct {
-	started prometheus.Counter
-	ended   *prometheus.CounterVec // result, reason: the closed sets of telephony.End
-	panics  prometheus.Counter
-	menu    *prometheus.CounterVec // kind: entered, key, timeout, invalid, left, hungup, error
-	jobs    *prometheus.CounterVec // kind, result: done, failed
-	flows   prometheus.Gauge       // 1: the menu files on disk are the ones that run
-	alarm   *prometheus.GaugeVec   // what: recording, journal
+	started     prometheus.Counter
+	ended       *prometheus.CounterVec // result, reason: the closed sets of telephony.End
+	panics      prometheus.Counter
+	dials       *prometheus.CounterVec // outcome of calls out: answered, busy, no_answer, ... (dialFailure)
+	dialRefused *prometheus.CounterVec // why: rule of the dial policy
+	menu        *prometheus.CounterVec // kind: entered, key, timeout, invalid, left, hungup, error
+	jobs        *prometheus.CounterVec // kind, result: done, failed
+	flows       prometheus.Gauge       // 1: the menu files on disk are the ones that run
+	alarm       *prometheus.GaugeVec   // what: recording, journal, asterisk
 }
 
 func newMetrics(reg prometheus.Registerer) metrics {
 	m := metrics{
-		started: prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_calls_started_total", Help: "Inbound calls that reached the flow."}),
-		ended:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_calls_ended_total", Help: "Calls by their end."}, []string{"result", "reason"}),
-		panics:  prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_call_panics_total", Help: "Panics recovered in calls; each is a bug."}),
-		menu:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_menu_steps_total", Help: "Steps of callers in voice menus."}, []string{"kind"}),
-		jobs:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_jobs_total", Help: "Jobs by kind and result."}, []string{"kind", "result"}),
-		flows:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotline_flows_current", Help: "1 when the menu files on disk are those that run, 0 when they have errors."}),
-		alarm:   prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hotline_alarm", Help: "1 while something needs a person."}, []string{"what"}),
+		started:     prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_calls_started_total", Help: "Inbound calls that reached the flow."}),
+		ended:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_calls_ended_total", Help: "Calls by their end."}, []string{"result", "reason"}),
+		panics:      prometheus.NewCounter(prometheus.CounterOpts{Name: "hotline_call_panics_total", Help: "Panics recovered in calls; each is a bug."}),
+		dials:       prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_calls_out_total", Help: "Calls that agents made, by what came of them."}, []string{"outcome"}),
+		dialRefused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_dial_refused_total", Help: "Numbers that the dial policy refused, by its rule."}, []string{"why"}),
+		menu:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_menu_steps_total", Help: "Steps of callers in voice menus."}, []string{"kind"}),
+		jobs:        prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hotline_jobs_total", Help: "Jobs by kind and result."}, []string{"kind", "result"}),
+		flows:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "hotline_flows_current", Help: "1 when the menu files on disk are those that run, 0 when they have errors."}),
+		alarm:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "hotline_alarm", Help: "1 while something needs a person."}, []string{"what"}),
 	}
-	reg.MustRegister(m.started, m.ended, m.panics, m.menu, m.jobs, m.flows, m.alarm)
+	reg.MustRegister(m.started, m.ended, m.panics, m.dials, m.dialRefused, m.menu, m.jobs, m.flows, m.alarm)
 	for _, r := range []telephony.Reason{telephony.ReasonTalked, telephony.ReasonCompleted, telephony.ReasonVoicemail} {
 		m.ended.WithLabelValues(string(telephony.ResultSuccess), string(r))
 	}
@@ -70,8 +74,9 @@ func poolMetrics(p *pgxpool.Pool) prometheus.Collector {
 // alarms is what needs a person now; shown on boards, in metrics and by /readyz.
 type alarms struct {
 	draining  atomic.Bool
-	mu        sync.Mutex // guards recording
+	mu        sync.Mutex // guards what follows
 	recording time.Time  // last failed recording; zero: none in a while
+	asterisk  string     // what keeps Asterisk from carrying calls; empty: nothing
 }
 
 func (a *alarms) setDraining() { a.draining.Store(true) }
@@ -142,11 +147,10 @@ func (a *App) audit(ctx context.Context, login, action string, data map[string]a
 	}
 }
 
-// flowProblems are what the last look at the menu files found, and the calls a crash cut off until they are closed.
+// flowProblems are what the last look at the menu files found.
 type flowProblems struct {
 	mu   sync.Mutex // guards list
 	list []ivr.Problem
-	cut  []*calllog.Summary // used during the start only
 	// stamp of the files when they were read at the start.
 	stamp string
 }

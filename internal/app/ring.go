@@ -10,7 +10,6 @@ import (
 	"hotline/queue"
 	"hotline/telephony"
 	"hotline/telephony/calllog"
-	"hotline/telephony/sip"
 	"hotline/tickets"
 )
 
@@ -98,7 +97,7 @@ func (a *App) ringDesk(ctx context.Context, c *call, w *waiting, o queue.Offer) 
 		defer close(watched)
 		select {
 		case <-o.Gone:
-			cancel(sip.ErrElsewhere)
+			cancel(errElsewhere)
 		case <-c.in.Done():
 			cancel(telephony.ErrLegEnded)
 		case <-dial.Done():
@@ -109,7 +108,7 @@ func (a *App) ringDesk(ctx context.Context, c *call, w *waiting, o queue.Offer) 
 	if name == "" && v.From == "" {
 		name = "withheld"
 	}
-	leg, err := a.sip.Dial(dial, sip.Dial{To: a.deskAddress(o.Agent), Law: c.in.Law(), Ring: o.RingFor, CallerName: name,
+	leg, err := a.dial(dial, dialRequest{To: a.deskAddress(o.Agent), Law: c.in.Law(), Ring: o.RingFor, CallerName: name,
 		Caller: telephony.Identity{Value: v.From, DisplayName: name}, OnRinging: func() { _ = a.engine.OfferRinging(ctx, o.ID) }})
 	cause := context.Cause(dial)
 	cancel(nil)
@@ -127,7 +126,7 @@ func (a *App) ringDesk(ctx context.Context, c *call, w *waiting, o queue.Offer) 
 // deskFailure says what an unanswered desk phone means to the queue. cause is why the dialling was given up, if it was.
 func deskFailure(err, cause error) queue.FailReason {
 	switch {
-	case errors.Is(cause, sip.ErrElsewhere):
+	case errors.Is(cause, errElsewhere):
 		return ""
 	case errors.Is(cause, telephony.ErrLegEnded):
 		return queue.CallerLeft

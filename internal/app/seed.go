@@ -66,6 +66,9 @@ func (a *App) seed(ctx context.Context) error {
 	}
 	t := trunks.Defaults()
 	t.Name, t.CIDRs, t.AssertsIdentity, t.UnknownNumber, t.AreaCode = "demo", []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true, "notice", "495"
+	if a.byAsterisk() {
+		t.Name = "provider" // the endpoint in deploy/asterisk
+	}
 	err := a.db.Tx(ctx, func(tx pgx.Tx) error {
 		if _, err := a.trunks.Create(ctx, tx, t); err != nil {
 			return err

@@ -66,7 +66,7 @@ var Version = "dev"
 
 // checks is what /readyz asks.
 func (a *App) checks() []httpapi.Check {
-	return []httpapi.Check{
+	all := []httpapi.Check{
 		{Name: "database", Ask: a.db.Healthy},
 		{Name: "journal", Ask: func(context.Context) error { return a.journal.Err() }},
 		{Name: "accepting_calls", Ask: func(context.Context) error {
@@ -77,4 +77,8 @@ func (a *App) checks() []httpapi.Check {
 		}},
 		{Name: "queues", Ask: func(ctx context.Context) error { _, err := a.engine.Snapshot(ctx); return err }},
 	}
+	if a.ari != nil {
+		all = append(all, httpapi.Check{Name: "asterisk", Ask: a.asteriskReady})
+	}
+	return all
 }

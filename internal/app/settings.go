@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -127,7 +126,7 @@ func (a *App) loadSettings(ctx context.Context) error {
 		a.flows.SetQueues(names)
 		a.reloadFlows(ctx)
 	}
-	err = errors.Join(a.engine.SetQueues(ctx, queues), a.engine.SetAgents(ctx, agents), a.sip.SetTrunks(sipTrunks(lines)))
+	err = errors.Join(a.engine.SetQueues(ctx, queues), a.engine.SetAgents(ctx, agents), a.setTrunks(lines))
 	a.deskPhones(ctx)
 	a.publish()
 	return err
@@ -269,22 +268,22 @@ func (a *App) unknownNotice(trunk string) bool {
 	return a.set.trunks[trunk].UnknownNumber == "notice"
 }
 
-// outbound is the dial policy for numbers that a menu transfers to: the first enabled trunk that takes calls out.
+// outbound is the dial policy for all calls to numbers outside: the rule, and the first enabled trunk that takes calls
+// out.
 func (a *App) outbound(number string) (string, error) {
-	digits := strings.TrimPrefix(number, "+")
-	if digits == "" || strings.Trim(digits, "0123456789") != "" || len(digits) > 18 {
-		return "", fmt.Errorf("%d characters that are no telephone number", len(number))
+	if err := a.mayDial(number); err != nil {
+		return "", err
 	}
 	a.set.mu.RLock()
 	defer a.set.mu.RUnlock()
 	var names []string
 	for name, t := range a.set.trunks {
-		if t.Enabled && t.Host != "" {
+		if t.Enabled && (t.Host != "" || a.byAsterisk()) { // Asterisk's endpoints have their addresses there
 			names = append(names, name)
 		}
 	}
 	if len(names) == 0 {
-		return "", errors.New("no trunk takes calls out: set a host on one")
+		return "", errNoTrunkOut
 	}
 	slices.Sort(names)
 	return "trunk:" + names[0] + ":" + number, nil
@@ -297,7 +296,7 @@ func (a *App) music(name string) telephony.Prompt {
 			return p
 		}
 	}
-	p := telephony.Prompt{Loop: true}
+	p := telephony.Prompt{Loop: true, Music: "default"}
 	files, _ := filepath.Glob(filepath.Join(a.cfg.Music, "*.wav"))
 	slices.Sort(files)
 	for _, f := range files {
@@ -323,6 +322,9 @@ func (a *App) notice(name string) telephony.Prompt {
 
 // TrunkState implements httpapi.Live.
 func (a *App) TrunkState(name string) httpapi.TrunkState {
+	if a.ari != nil {
+		return a.asteriskTrunk(name)
+	}
 	for _, t := range a.sip.Trunks() {
 		if t.Name == name {
 			s := httpapi.TrunkState{Registered: t.Registered, Error: t.Error, Calls: t.Calls}

@@ -44,16 +44,30 @@ func (a *App) talk(ctx context.Context, c *call, w *waiting, side *agentSide) (e
 		side.hangup(telephony.CauseElsewhere)
 		return a.again(ctx, c, w, side)
 	}
+	return a.converse(ctx, c, w, side, nil)
+}
+
+// converse is the talk from the bridge on. back is the call as journalled, for a talk that a restart did not end: its
+// agent counts as lost until the page is back. nil: a new talk.
+func (a *App) converse(ctx context.Context, c *call, w *waiting, side *agentSide, back *calllog.Summary) (exit string, over *telephony.End) {
 	t := &talk{a: a, c: c, w: w, side: side, monitors: map[string]*monitor{}, since: a.now()}
 	t.room = media.NewRoom(media.RoomConfig{Pacer: a.pacer, Library: a.library, Hold: a.music(a.queueConfig(w.q.Name).MOH), Log: a.log, Now: a.now})
 	defer t.room.Close()
 	if err := errors.Join(t.room.Join(c.in.Endpoint(), media.Customer), t.room.Join(side.ep, media.Agent)); err != nil && c.in.End() == (telephony.End{}) {
 		a.log.Error("bridge failed", "call", c.id, "cause", err)
 	}
-	c.note(ctx, a, calllog.TypeConnected, calllog.Connected{Agent: side.login, Queue: w.q.Name, Leg: side.legID})
+	if back == nil {
+		c.note(ctx, a, calllog.TypeConnected, calllog.Connected{Agent: side.login, Queue: w.q.Name, Leg: side.legID})
+	} else {
+		t.since = back.Talked
+	}
 	c.note(ctx, a, calllog.TypeLegBegin, calllog.LegBegin{Leg: side.legID, Role: "agent", Agent: side.login, Endpoint: string(side.kind)})
-	t.record(ctx)
+	t.record(ctx, back != nil && back.Paused)
 	c.update(a.now(), func(v *callView) { v.State, v.Agent = "talking", side.login })
+	if back != nil {
+		c.note(ctx, a, calllog.TypeResumed, nil) // nobody is on hold any more
+		t.lose(ctx, a.now())
+	}
 	a.sendCall(side.login, c)
 	a.publish()
 	requeue, over := t.run(ctx)
@@ -79,6 +93,9 @@ func (a *App) again(ctx context.Context, c *call, w *waiting, side *agentSide) (
 
 // requeue puts the customer of a lost agent at the head of the queue.
 func (a *App) requeue(ctx context.Context, c *call, w *waiting, prefer string) (string, *telephony.End) {
+	if c.out {
+		return a.queueOut(ctx, c, w, prefer)
+	}
 	place, err := a.engine.Requeue(ctx, c.id, prefer, "reconnect")
 	if err != nil {
 		a.log.Error("call of a lost agent not requeued", "call", c.id, "cause", err)
@@ -89,8 +106,9 @@ func (a *App) requeue(ctx context.Context, c *call, w *waiting, prefer string) (
 	return a.inQueue(ctx, c, w.out, w.q, place)
 }
 
-// record begins the recording if the queue wants one. A recorder that cannot start costs the recording, not the call.
-func (t *talk) record(ctx context.Context) {
+// record begins the recording if the queue wants one, paused if it was paused before. A recorder that cannot start costs
+// the recording, not the call.
+func (t *talk) record(ctx context.Context, paused bool) {
 	cfg := t.a.queueConfig(t.w.q.Name)
 	if cfg.Record == "never" || t.c.noRecord || t.a.recordings == nil {
 		return
@@ -104,9 +122,15 @@ func (t *talk) record(ctx context.Context) {
 		return
 	}
 	t.rec = rec
-	t.room.AddTap(rec)
 	t.c.note(ctx, t.a, calllog.TypeRecording, calllog.RecordingNote{ID: rec.ID(), What: "started"})
-	t.c.update(t.a.now(), func(v *callView) { v.Recording = "on" })
+	word := "on"
+	if paused { // before the first sample
+		word = "paused"
+		rec.Pause("restart")
+		t.c.note(ctx, t.a, calllog.TypeRecording, calllog.RecordingNote{ID: rec.ID(), What: "paused", Why: "restart"})
+	}
+	t.room.AddTap(rec)
+	t.c.update(t.a.now(), func(v *callView) { v.Recording = word })
 }
 
 // run is the talk's wait: it names every way out.
@@ -151,11 +175,7 @@ func (t *talk) silence(ctx context.Context) (giveUp bool) {
 	quiet := now.Sub(t.side.ep.LastReceived())
 	switch {
 	case t.lostAt.IsZero() && quiet > t.a.cfg.ComfortAfter:
-		t.lostAt = now.Add(-quiet)
-		_ = t.room.SetLost(t.side.ep, true)
-		_ = t.a.engine.Contact(ctx, t.c.id, t.side.login, queue.LostCall)
-		t.c.note(ctx, t.a, calllog.TypeAgentLost, calllog.Offered{Agent: t.side.login})
-		t.show("agent_lost")
+		t.lose(ctx, now.Add(-quiet))
 	case !t.lostAt.IsZero() && quiet < t.a.cfg.ComfortAfter:
 		t.lostAt = time.Time{}
 		_ = t.room.SetLost(t.side.ep, false)
@@ -166,6 +186,15 @@ func (t *talk) silence(ctx context.Context) (giveUp bool) {
 		return true
 	}
 	return false
+}
+
+// lose says that the agent's sound is gone since then.
+func (t *talk) lose(ctx context.Context, since time.Time) {
+	t.lostAt = since
+	_ = t.room.SetLost(t.side.ep, true)
+	_ = t.a.engine.Contact(ctx, t.c.id, t.side.login, queue.LostCall)
+	t.c.note(ctx, t.a, calllog.TypeAgentLost, calllog.Offered{Agent: t.side.login})
+	t.show("agent_lost")
 }
 
 // restore says the state again that the talk had before the agent was lost.

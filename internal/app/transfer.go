@@ -11,7 +11,6 @@ import (
 	"hotline/telephony"
 	"hotline/telephony/calllog"
 	"hotline/telephony/media"
-	"hotline/telephony/sip"
 )
 
 // ringback is what callers hear while a number outside rings (ITU-T E.180, Russia: 425 Hz, 0.8 s on, 3.2 s off).
@@ -41,7 +40,7 @@ func (a *App) transfer(ctx context.Context, c *call, req ivr.TransferReq) (exit 
 		case <-dial.Done():
 		}
 	}()
-	leg, err := a.sip.Dial(dial, sip.Dial{To: to, Law: c.in.Law(), Ring: cmp.Or(req.Ring, 30*time.Second), Caller: telephony.Identity{Value: req.CallerID}})
+	leg, err := a.dial(dial, dialRequest{To: to, Law: c.in.Law(), Ring: cmp.Or(req.Ring, 30*time.Second), Caller: telephony.Identity{Value: req.CallerID}})
 	cancel(nil)
 	<-watched
 	if err != nil {
@@ -68,7 +67,7 @@ func transferFailure(err error) (why, exit string) {
 }
 
 // talkOutside bridges the caller with an answered leg until either leaves.
-func (a *App) talkOutside(ctx context.Context, c *call, leg *sip.Leg, number string) (string, *telephony.End) {
+func (a *App) talkOutside(ctx context.Context, c *call, leg callerLeg, number string) (string, *telephony.End) {
 	room := media.NewRoom(media.RoomConfig{Pacer: a.pacer, Library: a.library, Log: a.log, Now: a.now})
 	defer room.Close()
 	if err := errors.Join(room.Join(c.in.Endpoint(), media.Customer), room.Join(leg.Endpoint(), media.Agent)); err != nil {

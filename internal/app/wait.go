@@ -15,14 +15,7 @@ import (
 
 // queueAndTalk is one stay in a queue and, if it comes to that, the talk. It gives the exit for the menu, or the end.
 func (a *App) queueAndTalk(ctx context.Context, c *call, out ivr.Outcome) (exit string, over *telephony.End) {
-	q := *out.Queue
-	cfg := a.queueConfig(q.Name)
-	if sameClips(q.MOH, c.set.Music("")) { // the menu names no music: the queue's own
-		q.MOH = a.music(cfg.MOH)
-	}
-	if out.Flow == "" { // a route without a menu: the queue's own announcements
-		q.Announce.First, q.Announce.Every = seconds(cfg.AnnounceFirstS), seconds(cfg.AnnounceEveryS)
-	}
+	q, cfg := a.stay(c, out)
 	if err := c.in.Answer(ctx); err != nil {
 		e := callerLeft(c.in, telephony.ReasonAbandonedMenu)
 		return "", &e
@@ -35,6 +28,19 @@ func (a *App) queueAndTalk(ctx context.Context, c *call, out ivr.Outcome) (exit 
 	}
 	a.entered(ctx, c, q.Name, lang, "")
 	return a.inQueue(ctx, c, out, &q, place)
+}
+
+// stay is what the menu asked for, completed by the queue's own settings.
+func (a *App) stay(c *call, out ivr.Outcome) (ivr.QueueReq, queue.Queue) {
+	q := *out.Queue
+	cfg := a.queueConfig(q.Name)
+	if sameClips(q.MOH, c.set.Music("")) { // the menu names no music: the queue's own
+		q.MOH = a.music(cfg.MOH)
+	}
+	if out.Flow == "" { // a route without a menu: the queue's own announcements
+		q.Announce.First, q.Announce.Every = seconds(cfg.AnnounceFirstS), seconds(cfg.AnnounceEveryS)
+	}
+	return q, cfg
 }
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
@@ -135,8 +141,12 @@ func (a *App) inQueue(ctx context.Context, c *call, out ivr.Outcome, q *ivr.Queu
 	for {
 		select {
 		case <-c.in.Done():
-			place.Leave(queue.LeftAbandoned)
-			w.left(ctx, "abandoned")
+			why := queue.LeftAbandoned
+			if c.in.End().Reason == telephony.ReasonUnreachable { // the PBX is gone: not the caller's own leaving
+				why = queue.LeftFault
+			}
+			place.Leave(why)
+			w.left(ctx, string(why))
 			w.silence() // the run is ours again
 			c.run.HungUp()
 			e := callerLeft(c.in, telephony.ReasonAbandonedWait)

@@ -146,7 +146,7 @@ func (a *App) callFigures(snap queue.Snapshot) []map[string]any {
 		if v.State == "ended" {
 			continue
 		}
-		row := map[string]any{"call": v.Call, "from": v.From, "from_name": v.FromName, "queue": v.Queue, "state": v.State, "since": v.SinceMS,
+		row := map[string]any{"call": v.Call, "from": v.From, "from_name": v.FromName, "direction": v.Direction, "queue": v.Queue, "state": v.State, "since": v.SinceMS,
 			"agent": v.Agent, "lang": v.Lang, "monitors": v.Monitors, "trust": v.Trust}
 		if w, ok := places[c.id]; ok {
 			row["position"], row["priority"], row["since"] = w.Position, w.Priority, w.Since.UnixMilli()

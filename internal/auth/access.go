@@ -81,7 +81,7 @@ var needs = map[Resource]map[Verb]need{
 	Tokens:     {Read: {"admin.tokens", noScope}, Write: {"admin.tokens", noScope}},
 	Audit:      {Read: {"audit.read", ScopeAdmin}},
 	Live:       {Read: {"live.read", ScopeLiveRead}},
-	Phone:      {Read: {"phone.use", ScopePhone}},
+	Phone:      {Read: {"phone.use", ScopePhone}, Write: {"phone.use", ScopePhone}}, // write: call somebody
 }
 
 // May reports whether the identity may do v to resources of kind r at all. What the table does not name is refused.

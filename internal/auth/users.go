@@ -56,11 +56,14 @@ const (
 
 var (
 	loginText    = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,39}$`)
-	endpointText = regexp.MustCompile(`^sips?:[A-Za-z0-9_.!~*'()&=+$,;?/%-]+@[A-Za-z0-9.\[\]:-]+(;[A-Za-z0-9=._-]+)*$`)
+	endpointText = regexp.MustCompile(`^(sips?:[A-Za-z0-9_.!~*'()&=+$,;?/%-]+@[A-Za-z0-9.\[\]:-]+(;[A-Za-z0-9=._-]+)*|asterisk:[A-Za-z0-9]+/[A-Za-z0-9_.@-]+)$`)
 )
 
+// Also is what has to happen in the transaction that changes an account: all of it is done, or nothing.
+type Also func(ctx context.Context, tx pgx.Tx) error
+
 // CreateUser makes an account without a password. Login, roles and the rest come from u; id and version are set.
-func (s *Service) CreateUser(ctx context.Context, by *Identity, u User) (User, error) {
+func (s *Service) CreateUser(ctx context.Context, by *Identity, u User, also ...Also) (User, error) {
 	u.Login = strings.ToLower(strings.TrimSpace(u.Login))
 	if !loginText.MatchString(u.Login) {
 		return User{}, &Invalid{Field: "login", Message: "needs 1 to 40 of a-z, 0-9, dot, dash, underscore, beginning with a letter or digit"}
@@ -87,14 +90,17 @@ func (s *Service) CreateUser(ctx context.Context, by *Identity, u User) (User, e
 		if made, err = getUser(ctx, tx, u.Login); err != nil {
 			return err
 		}
-		return s.Audit(ctx, tx, by, Entry{Action: "user.create", Object: "user:" + u.Login, Detail: patch.detail()})
+		if err := s.Audit(ctx, tx, by, Entry{Action: "user.create", Object: "user:" + u.Login, Detail: patch.detail()}); err != nil {
+			return err
+		}
+		return all(ctx, tx, also)
 	})
 	return made, err
 }
 
 // UpdateUser changes an account. version 0 is not checked; else a newer row is ErrVersion. Deactivating ends all
 // sessions; tokens stop by themselves.
-func (s *Service) UpdateUser(ctx context.Context, by *Identity, login string, version int, p UserPatch) (User, error) {
+func (s *Service) UpdateUser(ctx context.Context, by *Identity, login string, version int, p UserPatch, also ...Also) (User, error) {
 	if err := p.check(); err != nil {
 		return User{}, err
 	}
@@ -107,9 +113,42 @@ func (s *Service) UpdateUser(ctx context.Context, by *Identity, login string, ve
 		if u, err = getUser(ctx, tx, login); err != nil {
 			return err
 		}
-		return s.Audit(ctx, tx, by, Entry{Action: "user.update", Object: "user:" + u.Login, Detail: p.detail()})
+		if err := s.Audit(ctx, tx, by, Entry{Action: "user.update", Object: "user:" + u.Login, Detail: p.detail()}); err != nil {
+			return err
+		}
+		return all(ctx, tx, also)
 	})
 	return u, err
+}
+
+func all(ctx context.Context, tx pgx.Tx, also []Also) error {
+	for _, do := range also {
+		if err := do(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Deactivate gives the step that makes a new account an inactive one.
+func (s *Service) Deactivate(login string) Also {
+	return func(ctx context.Context, tx pgx.Tx) error {
+		no := false
+		return s.apply(ctx, tx, strings.ToLower(strings.TrimSpace(login)), 0, UserPatch{Active: &no})
+	}
+}
+
+// Password gives the step that sets a password, which is checked and hashed now.
+func (s *Service) Password(ctx context.Context, by *Identity, login, password string) (Also, error) {
+	login = strings.ToLower(strings.TrimSpace(login))
+	if err := CheckPassword(login, password); err != nil {
+		return nil, err
+	}
+	hash, err := s.hash(ctx, password)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx pgx.Tx) error { return s.keepPassword(ctx, tx, by, login, hash, 0) }, nil
 }
 
 // apply writes a checked patch and raises the version.
@@ -241,7 +280,7 @@ func (p UserPatch) check() error {
 		}
 	}
 	if p.Endpoint != nil && *p.Endpoint != "" && *p.Endpoint != "registered" && (len(*p.Endpoint) > 200 || !endpointText.MatchString(*p.Endpoint)) {
-		return &Invalid{Field: "endpoint", Message: "is empty (browser), registered, or an address like sip:desk1@192.0.2.7:5060"}
+		return &Invalid{Field: "endpoint", Message: "is empty (browser), registered, an address like sip:desk1@192.0.2.7:5060, or an endpoint of Asterisk like asterisk:PJSIP/desk1"}
 	}
 	for i, m := range p.Teams {
 		if !slices.Contains([]string{"read", "reply", "full", "lead"}, m.Access) {
@@ -348,19 +387,21 @@ func (s *Service) ChangePassword(ctx context.Context, id *Identity, old, passwor
 }
 
 func (s *Service) storePassword(ctx context.Context, by *Identity, login, hash string, keep int64) error {
-	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error {
-		id, name, err := lockAccount(ctx, tx, login)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.Exec(ctx, `UPDATE agent_account SET password_hash = $2, password_set_at = $3 WHERE agent_id = $1`, id, hash, s.now()); err != nil {
-			return fmt.Errorf("store the password: %w", err)
-		}
-		if err := endSessions(ctx, tx, id, keep); err != nil {
-			return err
-		}
-		return s.Audit(ctx, tx, by, Entry{Action: "user.password", Object: "user:" + name})
-	})
+	return pg.Tx(ctx, s.pool, func(tx pgx.Tx) error { return s.keepPassword(ctx, tx, by, login, hash, keep) })
+}
+
+func (s *Service) keepPassword(ctx context.Context, tx pgx.Tx, by *Identity, login, hash string, keep int64) error {
+	id, name, err := lockAccount(ctx, tx, login)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE agent_account SET password_hash = $2, password_set_at = $3 WHERE agent_id = $1`, id, hash, s.now()); err != nil {
+		return fmt.Errorf("store the password: %w", err)
+	}
+	if err := endSessions(ctx, tx, id, keep); err != nil {
+		return err
+	}
+	return s.Audit(ctx, tx, by, Entry{Action: "user.password", Object: "user:" + name})
 }
 
 // UpdateSelf changes one's own name and language.

@@ -8,9 +8,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +37,14 @@ type Config struct {
 	HTTPProxies  []string `key:"http.proxies" env:"HOTLINE_HTTP_PROXIES" doc:"addresses (CIDR) of proxies whose X-Forwarded-For is believed"`
 	SecureCookie bool     `key:"http.secure_cookie" env:"HOTLINE_SECURE_COOKIE" default:"false" doc:"set when a proxy in front speaks HTTPS to browsers"`
 
+	Driver         string `key:"telephony.driver" env:"HOTLINE_TELEPHONY_DRIVER" default:"native" doc:"who carries the callers: native (trunks at sip.addr) or asterisk (an Asterisk 22 over ARI; trunks are its endpoints)"`
+	AsteriskURL    string `key:"telephony.asterisk.url" env:"HOTLINE_ASTERISK_URL" default:"http://127.0.0.1:8088/ari" doc:"ARI of the Asterisk"`
+	AsteriskApp    string `key:"telephony.asterisk.app" env:"HOTLINE_ASTERISK_APP" default:"hotline" doc:"Stasis application its dial plan sends callers to; one for each Hotline"`
+	AsteriskUser   string `key:"telephony.asterisk.user" env:"HOTLINE_ASTERISK_USER" default:"hotline" doc:"ARI user"`
+	AsteriskSecret string `key:"telephony.asterisk.secret" env:"HOTLINE_ASTERISK_SECRET" secret:"yes" doc:"ARI password; better in a file"`
+	AsteriskFile   string `key:"telephony.asterisk.secret_file" env:"HOTLINE_ASTERISK_SECRET_FILE" doc:"file that holds the ARI password"`
+	AsteriskMusic  string `key:"telephony.asterisk.music" env:"HOTLINE_ASTERISK_MUSIC" default:"default" doc:"its music class for waiting callers, where a queue names none that it has"`
+
 	SIPAddr        string        `key:"sip.addr" env:"HOTLINE_SIP_ADDR" default:"127.0.0.1:5060" doc:"SIP over UDP and TCP"`
 	SIPMaxCalls    int           `key:"sip.max_calls" env:"HOTLINE_SIP_MAX_CALLS" default:"500" doc:"live calls; above it callers get 503 with Retry-After"`
 	SessionExpires time.Duration `key:"sip.session_expires" env:"HOTLINE_SIP_SESSION_EXPIRES" default:"30m" doc:"session interval asked for (RFC 4028)"`
@@ -58,6 +68,10 @@ type Config struct {
 	RecordingsDir string `key:"recordings.dir" env:"HOTLINE_RECORDINGS_DIR" doc:"sealed recordings; empty: data_dir/recordings"`
 	RecordingKey  string `key:"recordings.key_file" env:"HOTLINE_RECORDINGS_KEY_FILE" doc:"key that seals recordings, made when absent; empty: data_dir/recordings.key. Without it no recording can be heard: back it up apart"`
 	RetentionDays int    `key:"recordings.retention_days" env:"HOTLINE_RETENTION_DAYS" default:"180" doc:"recordings of queues without a setting of their own are deleted after so many days"`
+
+	DialBlocked   []string `key:"dial.blocked" env:"HOTLINE_DIAL_BLOCKED" default:"870,878,881,882,883,888,979" doc:"beginnings of international numbers that are never called; by default satellites and worldwide premium numbers"`
+	DialCountries []string `key:"dial.countries" env:"HOTLINE_DIAL_COUNTRIES" doc:"countries (ISO 3166) that may be called, comma separated; empty: all. Name yours: it is the best guard against toll fraud"`
+	DialPerHour   int      `key:"dial.per_hour" env:"HOTLINE_DIAL_PER_HOUR" default:"60" doc:"calls out of one agent within an hour; 0: no limit"`
 
 	DrainTimeout time.Duration `key:"drain_timeout" env:"HOTLINE_DRAIN_TIMEOUT" default:"60s" doc:"on SIGTERM running calls may go on for so long"`
 	// TestHooks opens /debug routes that measure and disturb sound. For tests only.
@@ -184,6 +198,24 @@ func (c *Config) check() (errs []error) {
 			errs = append(errs, fmt.Errorf("%s: %q is not host:port", a.key, a.addr))
 		}
 	}
+	switch c.Driver {
+	case "native":
+	case "asterisk":
+		if u, err := url.Parse(c.AsteriskURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			errs = append(errs, fmt.Errorf("telephony.asterisk.url: %q is not an address such as http://127.0.0.1:8088/ari", c.AsteriskURL))
+		}
+		if !regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`).MatchString(c.AsteriskApp) {
+			errs = append(errs, fmt.Errorf("telephony.asterisk.app: %q is not a name of letters, digits, - and _", c.AsteriskApp))
+		}
+		switch {
+		case c.AsteriskSecret == "" && c.AsteriskFile == "":
+			errs = append(errs, errors.New("telephony.asterisk.secret_file: no password is set; put it into a file, or into HOTLINE_ASTERISK_SECRET"))
+		case c.AsteriskSecret != "" && c.AsteriskFile != "":
+			errs = append(errs, errors.New("telephony.asterisk.secret_file: there is a password in telephony.asterisk.secret too; remove one"))
+		}
+	default:
+		errs = append(errs, fmt.Errorf("telephony.driver: %q is not native or asterisk", c.Driver))
+	}
 	if c.MediaIP != "" {
 		if _, err := netip.ParseAddr(c.MediaIP); err != nil {
 			errs = append(errs, fmt.Errorf("media_ip: %q is not an IP address", c.MediaIP))
@@ -196,6 +228,19 @@ func (c *Config) check() (errs []error) {
 		if _, err := netip.ParsePrefix(p); err != nil {
 			errs = append(errs, fmt.Errorf("http.proxies: %q is not an address range such as 10.0.0.0/8", p))
 		}
+	}
+	for _, p := range c.DialBlocked {
+		if strings.Trim(strings.TrimPrefix(p, "+"), "0123456789") != "" || p == "+" {
+			errs = append(errs, fmt.Errorf("dial.blocked: %q is not the beginning of an international number such as 979", p))
+		}
+	}
+	for _, r := range c.DialCountries {
+		if len(r) != 2 || strings.ToUpper(r) != r {
+			errs = append(errs, fmt.Errorf("dial.countries: %q is not a country such as RU", r))
+		}
+	}
+	if c.DialPerHour < 0 {
+		errs = append(errs, fmt.Errorf("dial.per_hour: %d is below zero", c.DialPerHour))
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":
@@ -217,6 +262,18 @@ func (c *Config) PortRange() (low, high uint16, err error) {
 		return 0, 0, fmt.Errorf("rtp.ports: %q is not a range such as 20000-29999, from 1024 up", c.RTPPorts)
 	}
 	return uint16(lo), uint16(hi), nil
+}
+
+// AsteriskPassword is the ARI password, from the setting or its file.
+func (c *Config) AsteriskPassword() (string, error) {
+	if c.AsteriskFile == "" {
+		return c.AsteriskSecret, nil
+	}
+	b, err := os.ReadFile(c.AsteriskFile)
+	if err != nil {
+		return "", fmt.Errorf("read telephony.asterisk.secret_file: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
 }
 
 // Print writes the effective settings with their docs, as a file that Load takes. Secrets are masked.

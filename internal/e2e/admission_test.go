@@ -42,8 +42,10 @@ func TestUnknownNumber(t *testing.T) {
 	if row.Disposition != "rejected" || row.EndReason != "not_found" || row.Link.Ticket != nil {
 		t.Errorf("the call: %+v", row)
 	}
-	p.Set(ctx, "/trunks/demo", map[string]any{"unknown_number": "reject"})
-	t.Cleanup(func() { p.Set(context.Background(), "/trunks/demo", map[string]any{"unknown_number": "notice"}) })
+	p.Set(ctx, "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "reject"})
+	t.Cleanup(func() {
+		p.Set(context.Background(), "/trunks/"+program.Trunk(), map[string]any{"unknown_number": "notice"})
+	})
 	eventually(ctx, t, "404 without a notice", func() bool {
 		from = number()
 		c, code, _ := refused(ctx, t, p, from, "999")
@@ -57,10 +59,11 @@ func TestUnknownNumber(t *testing.T) {
 // A source that is on no trunk gets at most one answer to its INVITE, however long it waits for more, and makes no call
 // (R7). What cannot be parsed gets none.
 func TestUnlistedSource(t *testing.T) {
+	nativeOnly(t)
 	p, ctx := shared(t)
-	p.Set(ctx, "/trunks/demo", map[string]any{"cidrs": []string{"192.0.2.0/24"}})
+	p.Set(ctx, "/trunks/"+program.Trunk(), map[string]any{"cidrs": []string{"192.0.2.0/24"}})
 	restored := func() {
-		p.Set(context.Background(), "/trunks/demo", map[string]any{"cidrs": []string{"127.0.0.0/8"}})
+		p.Set(context.Background(), "/trunks/"+program.Trunk(), map[string]any{"cidrs": []string{"127.0.0.0/8"}})
 		back := limit(t, 20*time.Second)
 		eventually(back, t, "the trunk is back", func() bool {
 			c := p.Call(back, number(), "100", customerHz)
@@ -118,6 +121,7 @@ Content-Length: 0
 // Above the limit a caller gets 503 with Retry-After; the calls that are up do not notice, and the next one after a
 // hang-up is taken.
 func TestTooManyCalls(t *testing.T) {
+	nativeOnly(t)
 	p, ctx := strict(t)
 	queue(ctx, t, p, "crowd", "351", nil)
 	var up []*telephonytest.PhoneCall

@@ -13,6 +13,7 @@ import (
 // with its true last state; whoever was not talked with is on the list of callbacks, once; talk and message play to two
 // seconds before the kill; there is one database; the next call is taken.
 func TestR34KillInEveryState(t *testing.T) {
+	nativeOnly(t)
 	p, ctx := alone(t)
 	p.Start(ctx)
 	queue(ctx, t, p, "empty", "361", nil)

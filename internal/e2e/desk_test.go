@@ -14,14 +14,14 @@ func TestDeskPhoneAsAgent(t *testing.T) {
 	t.Run("registered", func(t *testing.T) {
 		p, ctx := shared(t)
 		queue(ctx, t, p, "registered", "311", map[string]any{"ring_timeout_s": 3, "missed_rest_s": 1}, "desk1")
-		stranger := p.Phone(telephonytest.PhoneConfig{User: "desk1", Password: "wrong"})
+		stranger := p.Desk(telephonytest.PhoneConfig{User: "desk1", Password: "wrong"})
 		if err := stranger.Register(ctx, "hotline", 60); err == nil {
 			t.Error("a wrong password registers")
 		}
 		if s := live(ctx, p).agent("desk1"); s.Online {
 			t.Errorf("nobody registered: %+v", s)
 		}
-		desk := p.Phone(telephonytest.PhoneConfig{User: "desk1", Password: p.SIPPassword("desk1")})
+		desk := p.Desk(telephonytest.PhoneConfig{User: "desk1", Password: p.SIPPassword("desk1")})
 		ok(t, desk.Register(ctx, "hotline", 60))
 		eventually(ctx, t, "the desk phone is on shift", func() bool { return live(ctx, p).agent("desk1").State == "available" })
 		atTheDesk(ctx, t, p, desk, "311")
@@ -30,7 +30,7 @@ func TestDeskPhoneAsAgent(t *testing.T) {
 	})
 	t.Run("fixed address", func(t *testing.T) {
 		p, ctx := shared(t)
-		desk := p.Phone(telephonytest.PhoneConfig{User: "desk1"})
+		desk := p.Desk(telephonytest.PhoneConfig{User: "desk1"})
 		p.Command(ctx, "user", "set", "desk1", "--endpoint", desk.URI())
 		t.Cleanup(func() { p.Set(context.Background(), "/users/desk1", map[string]any{"endpoint": "registered"}) })
 		queue(ctx, t, p, "fixed", "312", map[string]any{"ring_timeout_s": 3, "missed_rest_s": 1}, "desk1")

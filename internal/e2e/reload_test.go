@@ -13,7 +13,7 @@ import (
 // strict is a second shared server, with little patience: 3 s for lost pages and silent callers, three calls at most.
 func strict(t *testing.T) (*program.Program, context.Context) {
 	t.Helper()
-	p := program.Shared(t, "strict", program.Music(holdHz),
+	p := program.Shared(t, "strict", program.Music(holdHz), program.Silence(3),
 		program.Env("HOTLINE_REATTACH_GRACE=3s", "HOTLINE_HEARTBEAT=500ms", "HOTLINE_HEARTBEAT_LOST=2s", "HOTLINE_MEDIA_TIMEOUT=3s", "HOTLINE_SIP_MAX_CALLS=3"))
 	t.Cleanup(func() { p.Clean() })
 	return p, limit(t, 90*time.Second)

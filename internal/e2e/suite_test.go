@@ -41,6 +41,14 @@ func shared(t *testing.T) (*program.Program, context.Context) {
 	return p, limit(t, 90*time.Second)
 }
 
+// nativeOnly leaves a test about our own SIP edge, or about what ends with our process, to the run with the native driver.
+func nativeOnly(t *testing.T) {
+	t.Helper()
+	if program.Driver() != "native" {
+		t.Skip("for the run with the native driver")
+	}
+}
+
 func limit(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, stop := context.WithTimeoutCause(context.Background(), d, errors.New("the test takes too long"))

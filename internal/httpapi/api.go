@@ -189,6 +189,7 @@ func (a *API) routes() {
 	a.contactRoutes()
 	a.orgRoutes()
 	a.callRoutes()
+	a.dialRoute()
 	a.linkRoutes()
 	a.recordingRoutes()
 	a.callbackRoutes()

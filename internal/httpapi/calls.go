@@ -60,6 +60,26 @@ func (a *API) callRoutes() {
 		})
 }
 
+type dialInput struct {
+	Body struct {
+		Number   string `json:"number,omitempty" maxLength:"100" doc:"One of the customer's numbers; empty: the first. Alone: any number, where the role allows it"`
+		Ticket   string `json:"ticket,omitempty" maxLength:"40" doc:"Call the customer of this ticket; the call stands in it"`
+		Contact  int64  `json:"contact,omitempty" doc:"Call this contact"`
+		Call     string `json:"call,omitempty" maxLength:"60" doc:"Call the other party of this call (id or key) back"`
+		Callback int64  `json:"callback,omitempty" doc:"Keep this promise to call back"`
+		Queue    string `json:"queue,omitempty" maxLength:"100" doc:"Queue whose rules hold (recording, wrap-up); empty: found from the matter"`
+	}
+}
+
+func (a *API) dialRoute() {
+	handle(a, op{method: "POST", path: "/calls", summary: "Call a customer: your telephone is connected first", resource: auth.Phone, verb: auth.Write, status: http.StatusAccepted},
+		func(ctx context.Context, who *auth.Identity, in *dialInput) (*body[Dialled], error) {
+			b := in.Body
+			d, err := a.cfg.Live.Dial(ctx, who.Login, tickets.DialRequest{Number: b.Number, Ticket: b.Ticket, Contact: b.Contact, Call: b.Call, Callback: b.Callback}, b.Queue)
+			return &body[Dialled]{Body: d}, err
+		})
+}
+
 func (a *API) linkRoutes() {
 	t := a.cfg.Tickets
 	change := func(path, summary string) op {
@@ -113,7 +133,7 @@ func (a *API) linkRoutes() {
 
 type callbackQuery struct {
 	Paging
-	State string `query:"state" enum:"waiting,dialing,done,failed,cancelled,all" doc:"waiting by default"`
+	State string `query:"state" enum:"waiting,dialing,open,done,failed,cancelled,all" doc:"waiting by default; open: waiting or being called now"`
 }
 
 type callbackPatch struct {

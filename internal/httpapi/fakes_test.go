@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"hotline/internal/httpapi"
+	"hotline/tickets"
 )
 
 // live is the running system.
@@ -16,6 +17,29 @@ type live struct {
 	changed []string
 	flows   func(ctx context.Context) error // nil: answers at once
 	shot    func() (any, error)             // nil: empty lists
+	tickets *tickets.Service
+	refuse  error  // of Dial
+	queue   string // of the last Dial
+}
+
+// Dial decides as the application does whom one may call; nobody's telephone rings.
+func (l *live) Dial(ctx context.Context, login string, r tickets.DialRequest, queue string) (httpapi.Dialled, error) {
+	a, err := l.tickets.Actor(ctx, login)
+	if err != nil {
+		return httpapi.Dialled{}, err
+	}
+	t, err := l.tickets.DialTarget(ctx, a, r)
+	if err != nil {
+		return httpapi.Dialled{}, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = queue
+	d := httpapi.Dialled{Call: "K1", Number: t.Number, Name: t.Name}
+	if t.Ticket != nil {
+		d.Ticket = t.Ticket.Number
+	}
+	return d, l.refuse
 }
 
 func (l *live) Snapshot(context.Context) (any, error) {

@@ -100,6 +100,7 @@ func newWorld(t *testing.T, change ...func(*httpapi.Config)) *world {
 	log := slog.New(slog.NewJSONHandler(w.shared, nil))
 	w.auth = auth.New(auth.Config{Pool: w.pool, Now: w.clock.now, Log: log, Params: &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 8, KeyLength: 16}})
 	w.tickets = tickets.New(tickets.Config{Pool: w.pool, Now: w.clock.now, Log: log, Secret: []byte("test")})
+	w.live.tickets = w.tickets
 	cfg := httpapi.Config{Pool: w.pool, Auth: w.auth, Tickets: w.tickets, Queues: queue.NewPGStore(w.pool), Trunks: trunks.NewStore(w.pool), Live: w.live, Recordings: w.sounds,
 		UI:  fstest.MapFS{"index.html": {Data: []byte("<html>desk</html>")}, "assets/app-3f2a.js": {Data: []byte("js")}, "favicon.svg": {Data: []byte("<svg/>")}},
 		Now: w.clock.now, Log: log, Secret: []byte("test"), Rate: 1e6, Burst: 1e6, Registerer: w.reg}

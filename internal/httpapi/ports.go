@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"hotline/tickets"
 )
 
 // Live is the running system as far as the API shows it. The application implements it.
@@ -14,6 +16,10 @@ type Live interface {
 	TrunkState(name string) TrunkState
 	// Flows lists the menus that are loaded, with their problems.
 	Flows(ctx context.Context) ([]FlowInfo, error)
+	// Dial begins a call of that agent to a customer, by the rules of the queue given (empty: found from the matter), and
+	// returns once the agent is reserved and the call is on its way: what comes of it is told by the telephone's socket.
+	// Errors are *Problem or those of tickets.
+	Dial(ctx context.Context, login string, r tickets.DialRequest, queue string) (Dialled, error)
 	// ConfigChanged says that settings of a kind were changed and committed; it must not block. See the Changed constants.
 	ConfigChanged(kind string)
 }
@@ -25,6 +31,15 @@ const (
 	ChangedTrunks  = "trunks"
 	ChangedNumbers = "numbers"
 )
+
+// Dialled is a call that an agent has begun.
+type Dialled struct {
+	Call   string `json:"call" doc:"Key of the call"`
+	Number string `json:"number" doc:"E.164"`
+	Ext    string `json:"ext" doc:"Extension to be keyed after the answer; empty: none"`
+	Name   string `json:"name" doc:"Of the contact; empty: nobody known"`
+	Ticket string `json:"ticket" doc:"Number of the ticket that the call goes into; empty: none yet"`
+}
 
 // TrunkState is how a trunk is doing now.
 type TrunkState struct {

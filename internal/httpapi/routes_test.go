@@ -162,6 +162,7 @@ var table = func() map[string]route {
 		"PATCH /orgs/{id}":                     {who: "supervisor", scope: "tickets:write", object: byOrg, absent: noID, hidden: "external", match: true, body: always(map[string]any{"name": "New"})},
 
 		"GET /calls":                  {who: "agent", scope: "calls:read", query: "?disposition=answered"},
+		"POST /calls":                 {who: "agent", scope: "phone", status: 202, body: func(w *world, who string) any { return map[string]any{"contact": w.contact(who).ID} }},
 		"GET /calls/{id}":             {who: "agent", scope: "calls:read", object: byCall((*world).linkedCall), absent: noID, hidden: "agents"},
 		"GET /calls/{id}/events":      {who: "agent", scope: "calls:read", object: byCall((*world).linkedCall), absent: noID, hidden: "agents"},
 		"GET /calls/{id}/recordings":  {who: "agent", scope: "recordings:read", object: byCall((*world).linkedCall), absent: noID, hidden: "agents"},

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"hotline/internal/auth"
 	"hotline/queue"
@@ -174,29 +177,23 @@ func (a *API) createUser(ctx context.Context, who *auth.Identity, in *userInput)
 	if err := a.checkUser(ctx, b.UserFields); err != nil {
 		return nil, err
 	}
+	steps := a.queueSteps(b.Login, b.UserFields)
+	if b.Active != nil && !*b.Active {
+		steps = append(steps, a.cfg.Auth.Deactivate(b.Login))
+	}
 	if b.Password != nil && *b.Password != "" {
-		if err := auth.CheckPassword(b.Login, *b.Password); err != nil {
+		set, err := a.cfg.Auth.Password(ctx, who, b.Login, *b.Password)
+		if err != nil {
 			return nil, err
 		}
+		steps = append(steps, set)
 	}
 	u, err := a.cfg.Auth.CreateUser(ctx, who, auth.User{Login: b.Login, Name: deref(b.Name), Email: deref(b.Email), Locale: deref(b.Locale),
-		Roles: b.Roles, Teams: b.Teams, Endpoint: deref(b.Endpoint)})
+		Roles: b.Roles, Teams: b.Teams, Endpoint: deref(b.Endpoint)}, steps...)
 	if err != nil {
 		return nil, err
 	}
-	if b.Active != nil && !*b.Active {
-		if _, err := a.cfg.Auth.UpdateUser(ctx, who, u.Login, 0, auth.UserPatch{Active: b.Active}); err != nil {
-			return nil, err
-		}
-	}
-	if err := a.setQueues(ctx, u.Login, b.UserFields); err != nil {
-		return nil, err
-	}
-	if b.Password != nil && *b.Password != "" {
-		if _, err := a.cfg.Auth.SetPassword(ctx, who, u.Login, *b.Password); err != nil {
-			return nil, err
-		}
-	}
+	a.cfg.Live.ConfigChanged(ChangedAgents)
 	out, err := a.readUser(ctx, u.Login)
 	if err != nil {
 		return nil, err
@@ -214,13 +211,11 @@ func (a *API) changeUser(ctx context.Context, who *auth.Identity, in *userPatch)
 		return nil, err
 	}
 	u, err := a.cfg.Auth.UpdateUser(ctx, who, in.Login, version, auth.UserPatch{Name: b.Name, Email: b.Email, Locale: b.Locale, Roles: b.Roles,
-		Teams: b.Teams, Endpoint: b.Endpoint, Active: b.Active})
+		Teams: b.Teams, Endpoint: b.Endpoint, Active: b.Active}, a.queueSteps(in.Login, b)...)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.setQueues(ctx, u.Login, b); err != nil {
-		return nil, err
-	}
+	a.cfg.Live.ConfigChanged(ChangedAgents)
 	return a.readUser(ctx, u.Login)
 }
 
@@ -258,19 +253,16 @@ func (a *API) checkUser(ctx context.Context, f UserFields) error {
 	return nil
 }
 
-func (a *API) setQueues(ctx context.Context, login string, f UserFields) error {
+// queueSteps are the parts of a change that the queue engine keeps.
+func (a *API) queueSteps(login string, f UserFields) (steps []auth.Also) {
+	login = strings.ToLower(strings.TrimSpace(login))
 	if f.Queues != nil {
-		if err := a.cfg.Queues.SetMemberships(ctx, login, f.Queues); err != nil {
-			return err
-		}
+		steps = append(steps, func(ctx context.Context, tx pgx.Tx) error { return queue.SetMembershipsIn(ctx, tx, login, f.Queues) })
 	}
 	if f.Skills != nil {
-		if err := a.cfg.Queues.SetSkills(ctx, login, f.Skills); err != nil {
-			return err
-		}
+		steps = append(steps, func(ctx context.Context, tx pgx.Tx) error { return queue.SetSkillsIn(ctx, tx, login, f.Skills) })
 	}
-	a.cfg.Live.ConfigChanged(ChangedAgents)
-	return nil
+	return steps
 }
 
 func deref[T any](p *T) (v T) {

@@ -105,6 +105,8 @@ type Dial struct {
 	CallerName string
 	// OnRinging is called once, when the far side rings, by a goroutine of the leg. It must not block. May be nil.
 	OnRinging func()
+	// Leg is the leg's id, so that who dials can journal it before. Empty: a new one.
+	Leg telephony.LegID
 }
 
 // ErrElsewhere is telephony.ErrElsewhere.

@@ -36,7 +36,10 @@ func (d *Driver) dial(ctx context.Context, dial Dial) (*Leg, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := d.newID()
+	id := dial.Leg
+	if id == "" {
+		id = d.newID()
+	}
 	l := d.newLeg(id, d.cfg.App+":"+string(id)+":c", false, c.trunk)
 	if c.trunk == nil {
 		l.side = telephony.SideAgent

@@ -48,16 +48,12 @@ const (
 func (c *Copier) Run(ctx context.Context) error {
 	c.defaults()
 	pause := 50 * time.Millisecond
-	ready := false
 	for {
-		var err error
-		if !ready {
-			if err = c.load(ctx); err == nil {
-				ready = true
-			}
+		n, err := 0, error(nil)
+		if c.calls == nil { // at first, and after a failure that could not be mended at once
+			err = c.load(ctx)
 		}
-		n := 0
-		if ready {
+		if err == nil {
 			n, err = c.step(ctx)
 		}
 		switch {
@@ -115,10 +111,16 @@ func sleep(ctx context.Context, d time.Duration, wake <-chan struct{}) bool {
 	return true
 }
 
-// load finds where this database stands and folds what was copied before, so that open calls have their summaries.
-func (c *Copier) load(ctx context.Context) error {
+// load finds where this database stands and folds what was copied before, so that open calls have their summaries. After
+// an error there are none, and nothing may be copied.
+func (c *Copier) load(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			c.calls = nil
+		}
+	}()
 	var seq int64
-	err := c.Pool.QueryRow(ctx, `SELECT seq FROM journal_cursor WHERE journal = $1`, c.Journal.id).Scan(&seq)
+	err = c.Pool.QueryRow(ctx, `SELECT seq FROM journal_cursor WHERE journal = $1`, c.Journal.id).Scan(&seq)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return fmt.Errorf("read journal cursor: %w", err)
 	}
@@ -250,6 +252,9 @@ func (c *Copier) copy(ctx context.Context, rs []Record) error {
 			s := c.fold(r)
 			if s.First == 0 {
 				c.Log.Error("call fact without a begin", "call", r.Call, "type", r.Type)
+				continue
+			}
+			if r.Type == TypeMenuState { // a restart needs it, nobody else
 				continue
 			}
 			row, err := writeCall(ctx, tx, s)

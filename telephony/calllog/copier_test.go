@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"hotline/internal/pg/pgtest"
 	"hotline/telephony"
@@ -81,6 +83,36 @@ func TestRowsFollowTheJournal(t *testing.T) {
 }
 
 // A failure in the follow-up undoes the rows of that batch as well; the next try does all of it, once.
+// A call out: the number is the called one, we are the caller, and the row says that it rings there.
+func TestRowOfACallOut(t *testing.T) {
+	pool := pgtest.New(t)
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
+	ok(t, err)
+	cp := &calllog.Copier{Journal: j, Pool: pool}
+	c, err := j.Begin(t.Context(), "O", calllog.Begin{Direction: calllog.Out, Driver: "native", Ticket: "482170", Callback: 7, Agent: "agent1",
+		Party: telephony.Party{Called: "+79161234567", Trunk: "t"}})
+	ok(t, err)
+	ok(t, c.Note(t.Context(), calllog.TypeIdentified, calllog.Identified{E164: "+79161234567", Level: "known", Rule: "L4"}))
+	ok(t, c.Note(t.Context(), calllog.TypeDialled, nil))
+	ok(t, cp.Drain(t.Context()))
+	row := func() (s string) {
+		ok(t, pool.QueryRow(t.Context(), `SELECT concat_ws(' ', direction, state, callee_e164, callee_raw, coalesce(caller_e164, '-'), withheld, disposition) FROM call WHERE call_key = 'O'`).Scan(&s))
+		return s
+	}
+	if s := row(); s != "out ringing +79161234567 +79161234567 - f" {
+		t.Fatal(s)
+	}
+	ok(t, c.Finish(t.Context(), telephony.End{Result: telephony.ResultCaller, Reason: telephony.ReasonBusy}))
+	ok(t, cp.Drain(t.Context()))
+	if s := row(); s != "out ended +79161234567 +79161234567 - f busy" {
+		t.Fatal(s)
+	}
+	if s := c.Summary(); s.Dialled.IsZero() || s.Begin.Callback != 7 || s.Begin.Ticket != "482170" {
+		t.Fatalf("%+v", s)
+	}
+	ok(t, j.Close())
+}
+
 func TestFollowUpAndRowsAreOne(t *testing.T) {
 	pool := pgtest.New(t)
 	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
@@ -158,6 +190,64 @@ func TestPoisonIsLeftOut(t *testing.T) {
 	}
 }
 
+// The database dies in the middle of a batch and is still away when the copier looks where it stands: it waits, and goes
+// on when the database is back.
+func TestDatabaseStaysAway(t *testing.T) {
+	var away atomic.Bool
+	asked := make(chan struct{}, 1000)
+	cfg := pgtest.New(t).Config()
+	cfg.MaxConns = 1
+	cfg.BeforeConnect = func(context.Context, *pgx.ConnConfig) error {
+		if away.Load() {
+			asked <- struct{}{}
+			return errors.New("no database")
+		}
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	ok(t, err)
+	defer pool.Close()
+	j, _, err := calllog.Open(calllog.Config{Dir: t.TempDir()})
+	ok(t, err)
+	defer j.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	told := make(chan calllog.Type, 100)
+	var died atomic.Bool
+	cp := &calllog.Copier{Journal: j, Pool: pool, Each: func(ctx context.Context, tx pgx.Tx, c calllog.Copied) error {
+		if !died.Swap(true) {
+			away.Store(true)
+			_, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pg_backend_pid())`)
+			return err
+		}
+		told <- c.Record.Type
+		return nil
+	}}
+	ok(t, call(t, j, "A").Finish(t.Context(), telephony.End{Result: "success", Reason: "completed"}))
+	done := make(chan error, 1)
+	go func() { done <- cp.Run(ctx) }()
+	for range 3 {
+		select {
+		case <-asked:
+		case <-ctx.Done():
+			t.Fatal("the copier does not ask again")
+		}
+	}
+	away.Store(false)
+	for _, want := range []calllog.Type{calllog.TypeBegin, calllog.TypeEnd} {
+		select {
+		case got := <-told:
+			if got != want {
+				t.Fatalf("told %s, want %s", got, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("not copied")
+		}
+	}
+	stop()
+	ok(t, <-done)
+}
+
 func TestRunCopiesWhatComes(t *testing.T) {
 	pool := pgtest.New(t)
 	dir := t.TempDir()
@@ -188,5 +278,47 @@ func TestRunCopiesWhatComes(t *testing.T) {
 	ok(t, err)
 	if len(files) > 2 {
 		t.Fatalf("%d segments kept, all copied", len(files))
+	}
+}
+
+// What a restart needs to go on with a call that its driver kept up: the menu's run, the paused recording, the wait so
+// far. The run stays in the journal and becomes no row.
+func TestCallsThatOutliveTheServer(t *testing.T) {
+	pool := pgtest.New(t)
+	dir := t.TempDir()
+	j, _, err := calllog.Open(calllog.Config{Dir: dir})
+	ok(t, err)
+	run := func(node string) calllog.MenuState { return calllog.MenuState{Run: []byte(`{"node":"` + node + `"}`)} }
+	call(t, j, "menu", calllog.TypeMenu, calllog.MenuStep{Flow: "f", Node: "a"}, calllog.TypeMenuState, run("a"), calllog.TypeMenuState, run("b"))
+	call(t, j, "talk", calllog.TypeQueued, calllog.Queued{Queue: "q", Lang: "ru"}, calllog.TypeConnected, calllog.Connected{Agent: "ann", Queue: "q"},
+		calllog.TypeRecording, calllog.RecordingNote{ID: "r", What: "started"}, calllog.TypeRecording, calllog.RecordingNote{ID: "r", What: "paused"})
+	call(t, j, "wait", calllog.TypeQueued, calllog.Queued{Queue: "q"})
+	ok(t, j.Close())
+	j, cut, err := calllog.Open(calllog.Config{Dir: dir, Now: func() time.Time { return time.Now().Add(time.Minute) }})
+	ok(t, err)
+	defer j.Close()
+	found := map[telephony.CallID]*calllog.Summary{}
+	for _, s := range cut {
+		found[s.Call] = s
+	}
+	if s := found["menu"]; s == nil || string(s.Run) != `{"node":"b"}` || s.State != calllog.StateMenu {
+		t.Errorf("menu: %+v", s)
+	}
+	if s := found["talk"]; s == nil || !s.Paused || s.Agent != "ann" || s.Queue != "q" || s.Lang != "ru" || s.State != calllog.StateTalking {
+		t.Errorf("talk: %+v", s)
+	}
+	c := j.Resume(found["wait"])
+	ok(t, c.Note(t.Context(), calllog.TypeAdopted, nil))
+	ok(t, c.Note(t.Context(), calllog.TypeQueued, calllog.Queued{Queue: "q"}))
+	ok(t, c.Note(t.Context(), calllog.TypeConnected, calllog.Connected{Agent: "ann"}))
+	ok(t, c.Finish(t.Context(), telephony.End{Result: "success", Reason: "talked"}))
+	if w := c.Summary().Wait; w < time.Minute {
+		t.Errorf("waited %v over the restart", w)
+	}
+	ok(t, (&calllog.Copier{Journal: j, Pool: pool}).Drain(t.Context()))
+	var types string
+	ok(t, pool.QueryRow(t.Context(), `SELECT string_agg(DISTINCT type, ' ' ORDER BY type) FROM call_event`).Scan(&types))
+	if types != "adopted begin connected end menu queued recording" {
+		t.Errorf("rows of %s", types)
 	}
 }

@@ -17,7 +17,8 @@ type Summary struct {
 	State    State
 	Since    time.Time // when State was entered
 	Started  time.Time
-	Answered time.Time // 200 OK sent; zero: never
+	Dialled  time.Time // a call out: the customer's number was called; zero: it never came to that
+	Answered time.Time // 200 OK sent, or for a call out received; zero: never
 	Queued   time.Time // first queue entry; zero: never
 	Talked   time.Time // first Connected; zero: never
 	Ended    time.Time
@@ -29,8 +30,11 @@ type Summary struct {
 	Lang     string
 	Path     []PathStep // nodes of the menu, at most 200
 	Who      Identified
-	Note     string        // the agent's words, the last ones
-	Message  time.Duration // length of the voicemail left
+	Note     string          // the agent's words, the last ones
+	Message  time.Duration   // length of the voicemail left
+	Run      json.RawMessage // the menu's run as last journalled; nil: never
+	Paused   bool            // the recording of the talk is paused
+	Side     telephony.LegID // the agent's leg that has not ended; empty: none
 	Finish   *Finish
 
 	waitSince, talkSince, holdSince time.Time
@@ -80,6 +84,10 @@ func (s *Summary) Fold(r Record) {
 				s.Lang = who.Lang
 			}
 		}
+	case TypeDialled:
+		if s.Dialled.IsZero() {
+			s.Dialled = r.At
+		}
 	case TypeAnswered:
 		if s.Answered.IsZero() {
 			s.Answered = r.At
@@ -88,6 +96,26 @@ func (s *Summary) Fold(r Record) {
 		var m MenuStep
 		if json.Unmarshal(r.Data, &m) == nil {
 			s.foldMenu(m, r.At)
+		}
+	case TypeMenuState:
+		var m MenuState
+		if json.Unmarshal(r.Data, &m) == nil {
+			s.Run = m.Run
+		}
+	case TypeRecording:
+		var n RecordingNote
+		if json.Unmarshal(r.Data, &n) == nil {
+			s.Paused = n.What == "paused"
+		}
+	case TypeLegBegin:
+		var l LegBegin
+		if json.Unmarshal(r.Data, &l) == nil && l.Role == "agent" {
+			s.Side = l.Leg
+		}
+	case TypeLegEnd:
+		var l LegEnd
+		if json.Unmarshal(r.Data, &l) == nil && l.Leg == s.Side {
+			s.Side = ""
 		}
 	case TypeNote:
 		var n NoteText
@@ -141,6 +169,7 @@ func (s *Summary) foldQueued(r Record) {
 	if json.Unmarshal(r.Data, &q) != nil {
 		return
 	}
+	s.stopWait(r.At) // told twice when a call is adopted
 	s.stopTalk(r.At)
 	s.stopHold(r.At)
 	if s.Queued.IsZero() {
@@ -162,6 +191,9 @@ func (s *Summary) foldConnected(r Record) {
 		s.Talked = r.At
 	}
 	s.Agent, s.talkSince = c.Agent, r.At
+	if s.Queue == "" { // a call out was in none, but a queue's rules hold for it
+		s.Queue = c.Queue
+	}
 }
 
 func (s *Summary) stopWait(at time.Time) { s.Wait += stop(&s.waitSince, at) }
@@ -189,8 +221,11 @@ func (s *Summary) Disposition(e telephony.End) string {
 		return "answered"
 	case e.Reason == telephony.ReasonTransferred:
 		return "answered"
-	case e.Reason == telephony.ReasonCrash, e.Reason == telephony.ReasonPanic, e.Reason == telephony.ReasonDraining && s.State != StateNew:
-		return "no_answer" // cut by us, wherever the caller was: never counted as the caller's own leaving
+	case s.Begin.Direction == Out:
+		return dispositionOut(e)
+	case e.Reason == telephony.ReasonCrash, e.Reason == telephony.ReasonPanic, e.Reason == telephony.ReasonDraining && s.State != StateNew,
+		e.Reason == telephony.ReasonUnreachable && e.Result == telephony.ResultUpstream:
+		return "no_answer" // cut by us or by the PBX, wherever the caller was: never counted as the caller's own leaving
 	case e.Reason == telephony.ReasonBusy:
 		return "busy"
 	case e.Reason == telephony.ReasonRejected, e.Reason == telephony.ReasonNotFound, e.Reason == telephony.ReasonNoCodec,
@@ -206,4 +241,17 @@ func (s *Summary) Disposition(e telephony.End) string {
 	default:
 		return "abandoned_ivr"
 	}
+}
+
+// dispositionOut names the outcome of a call out that nobody talked on.
+func dispositionOut(e telephony.End) string {
+	switch e.Reason {
+	case telephony.ReasonBusy:
+		return "busy"
+	case telephony.ReasonRejected:
+		return "rejected"
+	case telephony.ReasonNoAnswer, telephony.ReasonCancelled, telephony.ReasonCrash, telephony.ReasonPanic, telephony.ReasonDraining:
+		return "no_answer" // given up while it rang, by them or by us
+	}
+	return "failed"
 }

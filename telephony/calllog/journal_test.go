@@ -321,7 +321,7 @@ func TestStateTable(t *testing.T) {
 }
 
 func TestDisposition(t *testing.T) {
-	q := Summary{Queued: time.Unix(1, 0)}
+	q, out := Summary{Queued: time.Unix(1, 0)}, Summary{Begin: Begin{Direction: Out}}
 	tests := []struct {
 		s    Summary
 		e    telephony.End
@@ -336,6 +336,12 @@ func TestDisposition(t *testing.T) {
 		{Summary{Talked: time.Unix(2, 0)}, telephony.End{Reason: telephony.ReasonCrash}, "answered"},
 		{Summary{}, telephony.End{Reason: telephony.ReasonNotFound, Result: telephony.ResultCaller}, "rejected"},
 		{Summary{}, telephony.End{Reason: telephony.ReasonError, Result: telephony.ResultServer}, "failed"},
+		{out, telephony.End{Reason: telephony.ReasonBusy}, "busy"},
+		{out, telephony.End{Reason: telephony.ReasonCancelled, Result: telephony.ResultSuccess}, "no_answer"},
+		{out, telephony.End{Reason: telephony.ReasonRejected}, "rejected"},
+		{out, telephony.End{Reason: telephony.ReasonCrash, Result: telephony.ResultUnknown}, "no_answer"},
+		{out, telephony.End{Reason: telephony.ReasonUnreachable, Result: telephony.ResultUpstream}, "failed"},
+		{Summary{Begin: Begin{Direction: Out}, Talked: time.Unix(2, 0)}, telephony.End{Reason: telephony.ReasonTalked}, "answered"},
 	}
 	for _, tt := range tests {
 		if got := tt.s.Disposition(tt.e); got != tt.want {

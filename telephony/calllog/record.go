@@ -14,8 +14,11 @@ type Type string
 const (
 	TypeBegin      Type = "begin"      // Begin: a call arrived, or is about to be dialled
 	TypeIdentified Type = "identified" // Identified: who it may be
-	TypeAnswered   Type = "answered"   // our 200 OK: the customer's leg is connected
+	TypeDialled    Type = "dialled"    // a call out: the customer's number is being called
+	TypeAnswered   Type = "answered"   // the customer's leg is connected: our 200 OK, or theirs
 	TypeMenu       Type = "menu"       // MenuStep: a node was entered or left
+	TypeMenuState  Type = "menu_state" // MenuState: the menu's run as it stands. Stays in the journal: it becomes no row
+	TypeAdopted    Type = "adopted"    // the server came back to a call that its driver had kept up
 	TypeQueued     Type = "queued"     // Queued: entered a queue
 	TypeOffered    Type = "offered"    // Offered: an agent is reserved and rings
 	TypeOfferEnded Type = "offer_ended"
@@ -61,7 +64,9 @@ type Begin struct {
 	Driver    string          `json:"driver"` // native, asterisk
 	Party     telephony.Party `json:"party"`
 	Leg       telephony.LegID `json:"leg"`
-	Ticket    string          `json:"ticket,omitempty"` // dialled from this ticket (A1)
+	Ticket    string          `json:"ticket,omitempty"`   // dialled from this ticket (A1)
+	Callback  int64           `json:"callback,omitempty"` // the callback that it keeps
+	Agent     string          `json:"agent,omitempty"`    // a call out: who dials
 }
 
 // Identified is the data of TypeIdentified: the result of the caller look-up. It is a claim.
@@ -85,6 +90,12 @@ type MenuStep struct {
 	Key     string `json:"key,omitempty"`
 	// Label is the node's title per language, for people who read the path later, when the menu may have changed.
 	Label map[string]string `json:"label,omitempty"`
+}
+
+// MenuState is the data of TypeMenuState: the run of the menu as plain data, for calls that outlive the server. Only who
+// wrote it can read it.
+type MenuState struct {
+	Run json.RawMessage `json:"run"`
 }
 
 // Queued is the data of TypeQueued.
@@ -184,7 +195,7 @@ const (
 	StateNew     State = "new"     // arrived, nothing heard yet
 	StateMenu    State = "menu"    // the flow runs
 	StateWaiting State = "waiting" // in a queue
-	StateRinging State = "ringing" // an agent is offered the call; still waiting for the caller
+	StateRinging State = "ringing" // an agent is offered the call; a call out: the customer's number is being called
 	StateTalking State = "talking" // an agent, a number outside or the voicemail is connected
 	StateEnded   State = "ended"   // terminal
 )
@@ -193,7 +204,7 @@ const (
 var next = map[State]map[Type]State{
 	StateNew: {
 		TypeMenu: StateMenu, TypeQueued: StateWaiting, TypeConnected: StateTalking, TypeVoicemail: StateTalking,
-		TypeTransfer: StateMenu, TypeEnd: StateEnded,
+		TypeTransfer: StateMenu, TypeDialled: StateRinging, TypeEnd: StateEnded,
 	},
 	StateMenu:    {TypeQueued: StateWaiting, TypeConnected: StateTalking, TypeVoicemail: StateTalking, TypeEnd: StateEnded},
 	StateWaiting: {TypeOffered: StateRinging, TypeLeftQueue: StateMenu, TypeConnected: StateTalking, TypeEnd: StateEnded},

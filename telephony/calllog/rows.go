@@ -26,14 +26,14 @@ func writeCall(ctx context.Context, tx pgx.Tx, s *Summary) (int64, error) {
 	if s.Finish != nil {
 		f = *s.Finish
 	}
-	trust := string(p.Caller.Trust)
-	if trust == "" {
-		trust = "withheld"
+	trust, withheld, caller, callee := or(string(p.Caller.Trust), "withheld"), p.Withheld(), s.Who.E164, ""
+	if b.Direction == Out { // the number known is the one called; the caller is us, whatever the trunk shows for it
+		trust, withheld, caller, callee = "asserted", false, "", s.Who.E164
 	}
 	args := pgx.NamedArgs{
 		"pbx": PBX, "key": string(s.Call), "direction": string(b.Direction), "state": string(s.State), "trunk": p.Trunk,
-		"queue": null(s.Queue), "lang": null(s.Lang), "raw": clean(p.Caller.Value), "e164": null(s.Who.E164), "ext": null(s.Who.Ext),
-		"name": null(clean(p.Caller.DisplayName)), "withheld": p.Withheld(), "source": or(p.Caller.Source, "none"), "trust": trust,
+		"queue": null(s.Queue), "lang": null(s.Lang), "raw": clean(p.Caller.Value), "e164": null(caller), "callee": null(callee), "ext": null(s.Who.Ext),
+		"name": null(clean(p.Caller.DisplayName)), "withheld": withheld, "source": or(p.Caller.Source, "none"), "trust": trust,
 		"attestation": null(p.Caller.Attestation), "called": clean(p.Called), "diversion": cleanAll(p.Diversion),
 		"started": s.Started, "queued": at(s.Queued), "answered": later(s.Talked, s.Started), "ended": later(s.Ended, s.Started),
 		"disposition": null(f.Disposition), "result": null(string(f.End.Result)), "reason": null(string(f.End.Reason)),
@@ -46,13 +46,13 @@ func writeCall(ctx context.Context, tx pgx.Tx, s *Summary) (int64, error) {
 	}
 	const sql = `
 INSERT INTO call (pbx, call_key, direction, state, trunk, queue, lang, caller_raw, caller_e164, caller_ext, caller_name, withheld,
-  claim_source, claim_trust, claim_attestation, callee_raw, diversion, started_at, queued_at, answered_at, ended_at,
+  claim_source, claim_trust, claim_attestation, callee_raw, callee_e164, diversion, started_at, queued_at, answered_at, ended_at,
   disposition, end_result, end_reason, hangup_by, hangup_cause, wait_ms, talk_ms, hold_ms, menu_path)
 VALUES (@pbx, @key, @direction, @state, @trunk, @queue, @lang, @raw, @e164, @ext, @name, @withheld,
-  @source, @trust, @attestation, @called, @diversion, @started, @queued, @answered, @ended,
+  @source, @trust, @attestation, @called, @callee, @diversion, @started, @queued, @answered, @ended,
   @disposition, @result, @reason, @by, @cause, @wait, @talk, @hold, @path)
 ON CONFLICT (pbx, call_key) DO UPDATE SET state = excluded.state, queue = excluded.queue, lang = excluded.lang,
-  caller_e164 = excluded.caller_e164, caller_ext = excluded.caller_ext, queued_at = excluded.queued_at,
+  caller_e164 = excluded.caller_e164, caller_ext = excluded.caller_ext, callee_e164 = excluded.callee_e164, queued_at = excluded.queued_at,
   answered_at = excluded.answered_at, ended_at = excluded.ended_at, disposition = excluded.disposition,
   end_result = excluded.end_result, end_reason = excluded.end_reason, hangup_by = excluded.hangup_by,
   hangup_cause = excluded.hangup_cause, wait_ms = excluded.wait_ms, talk_ms = excluded.talk_ms, hold_ms = excluded.hold_ms,

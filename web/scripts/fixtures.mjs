@@ -30,6 +30,7 @@ export const teams = [
 const PERMS = {
   agent: ['contact.write', 'callback.write', 'phone.use'],
   supervisor: [
+    'call.dial_any',
     'contact.write',
     'callback.write',
     'phone.use',
@@ -421,6 +422,17 @@ export const callbacks = [
     ticket: { number: '482228', title: 'Пропущенный вызов' },
     call_id: 921,
     contact: { id: 14, name: 'Светлана Ким' },
+  },
+  {
+    id: 3,
+    number: '+78126041100',
+    state: 'dialing',
+    asked_at: ago(31),
+    attempts: 2,
+    ticket: null,
+    call_id: 922,
+    contact: { id: 15, name: 'Артём Беляев' },
+    taken_by: { login: 'agent2', name: 'Пётр Второв' },
   },
   {
     id: 2,

@@ -272,6 +272,8 @@ function command(world, ws, t, d) {
         setAgent(world, 'available');
       }
       return;
+    case 'call.dial':
+      return dial(world, d);
     case 'monitor.start':
       return { leg: 'M1' };
     case 'sub':
@@ -300,6 +302,48 @@ function answerTo(offer) {
               : l,
     )
     .join('\r\n');
+}
+
+/** A number is called; /mock/busy is the answer of the far side. */
+function dial(world, d = {}) {
+  const call = {
+    call: 'C3',
+    call_key: 'K3',
+    direction: 'out',
+    state: 'dialing',
+    since: Date.now() - 4_000,
+    from: d.to ?? '+79035557711',
+    from_name: 'Светлана Ким',
+    queue: 'support',
+    queue_name: 'Поддержка',
+    muted: false,
+    held: false,
+    recording: 'off',
+    ticket: { number: d.ticket ?? '482228', title: 'Пропущенный вызов' },
+    link: null,
+    monitors: [],
+    note: '',
+  };
+  world.calls = [call];
+  event(world, 'call.state', call);
+  setAgent(world, 'dialing');
+  return { call: call.call };
+}
+
+function busy(world) {
+  world.calls = [];
+  event(world, 'call.end', {
+    call: 'C3',
+    why: 'busy',
+    by: 'customer',
+    talk_s: 0,
+    hold_s: 0,
+    text: {
+      ru: 'Занято. Попробуйте через несколько минут или напишите клиенту',
+      en: 'Busy. Try again in some minutes, or write to the customer',
+    },
+  });
+  setAgent(world, 'available');
 }
 
 function talk(world, more = {}) {
@@ -370,6 +414,8 @@ function scene(world, name, res) {
       event(world, 'call.offer', fx.sharedOffer());
     },
     gone: () => event(world, 'call.gone', { call: 'C2', why: 'taken', by: 'Игорь Лапин' }),
+    dial: () => dial(world),
+    busy: () => busy(world),
     talk: () => talk(world),
     link: () => talk(world, { ticket: null, link: { state: 'open', rule: 'A8' }, card: fx.caller }),
     wrapup: () => {

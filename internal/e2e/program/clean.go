@@ -86,6 +86,18 @@ func (p *Program) left(ctx context.Context) (left []string) {
 	return left
 }
 
+// Get is the status of a page that needs no login; 0: no answer.
+func (p *Program) Get(ctx context.Context, path string) int {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Run.HTTP+path, nil)
+	p.OK(err)
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0
+	}
+	defer res.Body.Close()
+	return res.StatusCode
+}
+
 // get reads JSON that needs no login.
 func (p *Program) get(ctx context.Context, path string, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Run.HTTP+path, nil)

@@ -118,12 +118,24 @@ func (p *Program) SQL(ctx context.Context, q string, args ...any) (v string) {
 // Phone is a caller's telephone. It hangs up when the test ends.
 func (p *Program) Phone(cfg telephonytest.PhoneConfig) *telephonytest.Phone {
 	p.t.Helper()
+	cfg.Server = p.Edge()
+	return p.phone(cfg)
+}
+
+// Desk is a telephone at the server itself, whoever carries the callers: an agent's desk phone.
+func (p *Program) Desk(cfg telephonytest.PhoneConfig) *telephonytest.Phone {
+	p.t.Helper()
 	cfg.Server = p.Run.SIP
+	return p.phone(cfg)
+}
+
+func (p *Program) phone(cfg telephonytest.PhoneConfig) *telephonytest.Phone {
+	p.t.Helper()
 	ph, err := telephonytest.NewPhone(cfg)
 	p.OK(err)
 	server := p.Cmd
 	p.t.Cleanup(func() {
-		if p.Cmd != server { // killed meanwhile: there is nobody to say goodbye to
+		if p.Cmd != server && p.PBX == nil { // killed meanwhile: there is nobody to say goodbye to
 			ph.Vanish()
 			return
 		}

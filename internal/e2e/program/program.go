@@ -7,8 +7,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"math"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"hotline/internal/e2e/asterisk"
 	"hotline/telephony/telephonytest"
 )
 
@@ -44,6 +46,16 @@ type process struct {
 		Database string
 	}
 
+	// PBX is the Asterisk that carries the callers, Wire what Hotline reaches it by; nil: the native driver does, or the
+	// wire cannot be cut.
+	PBX  *asterisk.Asterisk
+	Wire *asterisk.Wire
+
+	music  string // folder; empty: the installed one
+	pbx    asterisk.Options
+	wire   bool
+	native bool
+
 	mu      sync.Mutex // guards what follows
 	logins  map[string]string
 	tokens  map[string]string
@@ -59,23 +71,69 @@ func Env(settings ...string) Option {
 	return func(p *Program) { p.env = append(p.env, settings...) }
 }
 
+// Driver is the telephony driver that the tests run with: native, or asterisk when HOTLINE_TEST_DRIVER says so.
+func Driver() string {
+	if os.Getenv("HOTLINE_TEST_DRIVER") == "asterisk" {
+		return "asterisk"
+	}
+	return "native"
+}
+
+// Native has the server carry callers by itself, whatever the driver under test: for tests of that driver's own edge.
+func Native() Option { return func(p *Program) { p.native = true } }
+
+// Dialplan adds contexts to Asterisk's dial plan.
+func Dialplan(text string) Option { return func(p *Program) { p.pbx.Dialplan += text } }
+
+// Silence is how long a line may be silent until Asterisk ends it.
+func Silence(seconds int) Option {
+	return func(p *Program) {
+		p.pbx.PJSIP += fmt.Sprintf("[provider](+type=endpoint)\nrtp_timeout = %d\n", seconds)
+	}
+}
+
+// Trunk is the name of the trunk by which callers come.
+func Trunk() string { return map[string]string{"native": "demo", "asterisk": "provider"}[Driver()] }
+
+// Cuttable puts a wire between the server and Asterisk.
+func Cuttable() Option { return func(p *Program) { p.wire = true } }
+
+// behind starts the Asterisk of a server that needs one.
+func (p *Program) behind(ctx context.Context) {
+	p.t.Helper()
+	if Driver() != "asterisk" || p.native || p.PBX != nil {
+		return
+	}
+	p.pbx.Music = p.music
+	pbx, err := asterisk.Run(ctx, p.pbx)
+	p.OK(err)
+	p.PBX = pbx.For(p.t)
+	url := pbx.URL
+	if p.wire {
+		p.Wire = asterisk.NewWire(p.t, pbx.HTTP)
+		url = strings.Replace(url, pbx.HTTP, p.Wire.Addr, 1)
+	}
+	p.env = append(p.env, "HOTLINE_TELEPHONY_DRIVER=asterisk", "HOTLINE_ASTERISK_URL="+url, "HOTLINE_ASTERISK_USER="+pbx.User,
+		"HOTLINE_ASTERISK_SECRET="+pbx.Secret, "HOTLINE_ASTERISK_APP="+pbx.App)
+}
+
+// Edge is where callers dial: the server's SIP address, or Asterisk's.
+func (p *Program) Edge() string {
+	if p.PBX != nil {
+		return p.PBX.SIP
+	}
+	return p.Run.SIP
+}
+
 // Music has waiting callers and customers on hold hear a tone.
 func Music(hz float64) Option {
 	return func(p *Program) {
 		dir := filepath.Join(p.data, "music")
 		p.OK(os.MkdirAll(dir, 0o755))
-		p.OK(os.WriteFile(filepath.Join(dir, "tone.wav"), telephonytest.WAV(Sine(hz, 5)), 0o644))
+		p.OK(os.WriteFile(filepath.Join(dir, "tone.wav"), telephonytest.WAV(telephonytest.Sine(hz, 5)), 0o644))
 		p.env = append(p.env, "HOTLINE_MUSIC="+dir)
+		p.music = dir
 	}
-}
-
-// Sine is a tone at half scale, 8 kHz; whole seconds of whole frequencies loop without a gap.
-func Sine(hz float64, seconds int) []int16 {
-	pcm := make([]int16, 8000*seconds)
-	for i := range pcm {
-		pcm[i] = int16(16383 * math.Sin(2*math.Pi*hz*float64(i)/8000))
-	}
-	return pcm
 }
 
 // build compiles the program, unless HOTLINE_E2E_BIN names one that is there.
@@ -121,7 +179,12 @@ func (p *Program) open() {
 }
 
 // For is the same server in the hands of another test.
-func (p *Program) For(t testing.TB) *Program { return &Program{process: p.process, t: t} }
+func (p *Program) For(t testing.TB) *Program {
+	if p.PBX != nil {
+		p.PBX = p.PBX.For(t)
+	}
+	return &Program{process: p.process, t: t}
+}
 
 // Data is the server's data directory.
 func (p *Program) Data() string { return p.data }
@@ -140,6 +203,7 @@ func (p *Program) Recordings() string {
 // Start runs the program and waits until it says that it is up.
 func (p *Program) Start(ctx context.Context) {
 	p.t.Helper()
+	p.behind(ctx)
 	_ = os.Remove(filepath.Join(p.data, "hotline.run"))
 	p.Cmd = exec.Command(p.bin, "serve")
 	p.Cmd.Env = append(append(os.Environ(), "HOTLINE_DEMO=1", "HOTLINE_TEST_HOOKS=1", "HOTLINE_DATA_DIR="+p.data, "HOTLINE_HTTP_ADDR=127.0.0.1:0",
@@ -167,6 +231,9 @@ func (p *Program) Start(ctx context.Context) {
 		b, err := os.ReadFile(filepath.Join(p.data, "hotline.run"))
 		return err == nil && json.Unmarshal(b, &p.Run) == nil && p.Run.PID != 0
 	})
+	if p.PBX != nil {
+		p.Eventually(ctx, "Asterisk is ready for calls", func() bool { return p.Get(ctx, "/readyz") == http.StatusOK })
+	}
 }
 
 // attend starts the child, reads what it says and waits for its end. It stays on one thread: the kernel ties the child's
@@ -230,6 +297,11 @@ func (p *Program) Stop() {
 }
 
 func (p *process) stop() error {
+	defer func() {
+		if p.PBX != nil {
+			p.PBX.Stop()
+		}
+	}()
 	if p.Cmd == nil || p.Cmd.Process == nil {
 		return nil
 	}

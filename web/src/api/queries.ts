@@ -80,7 +80,7 @@ export const timelineQuery = (number: string) => ({
   refetchInterval: 15_000,
 });
 export const callsQuery = (filter: Filter) => pages<CallRecord>(['calls', filter], '/calls', filter);
-export const callbacksQuery = pages<Callback>(['callbacks'], '/callbacks', { state: 'waiting' });
+export const callbacksQuery = pages<Callback>(['callbacks'], '/callbacks', { state: 'open' });
 export const callerQuery = (number: string) =>
   queryOptions({
     queryKey: ['caller', number],

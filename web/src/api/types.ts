@@ -258,6 +258,8 @@ export interface Callback {
   ticket?: { number: string; title: string } | null;
   call_id?: number | null;
   contact?: ContactRef | null;
+  /** Who is calling the number now. */
+  taken_by?: AgentRef | null;
 }
 
 // ---- contacts

@@ -28,7 +28,7 @@ import { VIEWS } from '~/desk/views';
 import { local } from '~/i18n';
 import { canDial, onShift } from '~/phone/state';
 import { toastError } from '~/ui/toast';
-import { can, useApp, useCore, usePhone } from './context';
+import { can, useApp, useCore, useMe, usePhone } from './context';
 
 const icon = { size: 18, stroke: 1.7 };
 const NUMBER = /^[+0-9][0-9 ()-]{2,}$/;
@@ -119,7 +119,9 @@ function usePhoneActions(query: string): SpotlightActionData[] {
   const navigate = useNavigate();
   const shift = usePhone(onShift);
   const policy = usePhone((s) => s.policy);
-  const dials = usePhone(canDial);
+  const able = usePhone(canDial);
+  const me = useMe();
+  const dials = able && can(me, 'call.dial_any');
   return useMemo(() => {
     const out: SpotlightActionData[] = [];
     if (dials && NUMBER.test(query.trim())) {
@@ -128,7 +130,7 @@ function usePhoneActions(query: string): SpotlightActionData[] {
         label: t('palette.dial', { number: query.trim() }),
         keywords: query,
         leftSection: <IconPhoneOutgoing {...icon} />,
-        onClick: () => void core.dial(query.trim()).catch(toastError),
+        onClick: () => void core.dial({ to: query.trim() }).catch(toastError),
       });
     }
     if (!shift) {

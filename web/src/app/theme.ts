@@ -72,7 +72,11 @@ export const makeTheme = (words: { close: string; search: string }): MantineThem
       Select: list,
       MultiSelect: list,
       TagsInput: list,
-      Notification: { defaultProps: { closeButtonProps: { 'aria-label': words.close } } },
+      // Mantine dims the text below a title too much to be read easily.
+      Notification: {
+        defaultProps: { closeButtonProps: { 'aria-label': words.close } },
+        styles: { description: { color: 'var(--mantine-color-text)' } },
+      },
       Menu: { defaultProps: { shadow: 'md', withinPortal: true } },
       Tooltip: {
         defaultProps: { openDelay: 350, withArrow: true, events: { hover: true, focus: true, touch: false } },

@@ -116,7 +116,7 @@ function Points({ contact: c, refresh }: { contact: Contact; refresh: () => Prom
         {c.points.map((p) => (
           <Group key={p.id} gap={4} wrap="nowrap">
             <div style={{ flex: 1, minWidth: 0 }}>
-              <PointLine point={p} />
+              <PointLine point={p} contact={c.id} />
             </div>
             <ActionIcon
               size="md"

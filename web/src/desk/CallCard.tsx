@@ -122,6 +122,20 @@ export function CallControls({ call }: { call: Call }) {
   const run = (p: Promise<unknown>) => void p.catch(toastError);
   const icon = { size: 19, stroke: 1.8 };
   const rec = call.recording ?? 'off';
+  if (call.state === 'dialing') {
+    return (
+      <div className={css.controls}>
+        <Ctl
+          icon={<IconPhoneOff {...icon} />}
+          label={t('phone.cancelDial')}
+          hint="Alt H"
+          tone="red"
+          solid
+          onClick={() => run(core.hangup(call.call))}
+        />
+      </div>
+    );
+  }
   return (
     <div className={css.controls}>
       <Ctl

@@ -23,7 +23,9 @@ import { clock, span, timeOf } from '~/lib/format';
 import { Loading, Phone, Pill, type Tone, When } from '~/ui/bits';
 import { toast, toastError, toastUndo } from '~/ui/toast';
 import { TrustPill } from './CallerBody';
+import { DialButton } from './DialButton';
 import { LinkDialog } from './LinkDialog';
+import { canCallBack, otherParty } from './otherParty';
 import css from './ticket.module.css';
 
 const Player = lazy(() => import('./Player').then((m) => ({ default: m.Player })));
@@ -33,7 +35,8 @@ export function CallEntry({ call, at, note }: { call: CallRecord; at: string; no
   const spoken = (call.talk_ms ?? 0) > 0;
   const Icon = call.direction === 'out' ? IconPhoneOutgoing : spoken ? IconPhoneIncoming : IconPhoneOff;
   const tone: Tone = spoken ? 'blue' : call.direction === 'out' ? 'neutral' : 'red';
-  const who = call.contact?.name || call.caller.name;
+  const { name: who, number } = otherParty(call);
+  const out = call.direction === 'out';
   const agents = (call.agents ?? []).map((a) => a.name).join(', ');
   const text = note || call.link?.note;
   return (
@@ -43,8 +46,9 @@ export function CallEntry({ call, at, note }: { call: CallRecord; at: string; no
           <Icon size={19} stroke={1.8} />
         </span>
         <div>
-          <strong>{who || <Phone value={call.caller.number} /> || t('trust.withheld')}</strong>
+          <strong>{who || (number ? <Phone value={number} /> : t('trust.withheld'))}</strong>
           <div className="dim" style={{ fontSize: 12.5 }}>
+            {out ? `${t('call.out')} · ` : ''}
             {t(`disposition.${call.disposition}`, { defaultValue: call.disposition })}
             {agents ? ` · ${agents}` : ''}
             {call.queue ? ` · ${call.queue}` : ''}
@@ -52,17 +56,26 @@ export function CallEntry({ call, at, note }: { call: CallRecord; at: string; no
             <When at={at}>{timeOf(at)}</When>
           </div>
         </div>
-        {who && call.caller.number ? <Phone value={call.caller.number} /> : null}
-        <TrustPill trust={call.caller.trust} />
+        {who && number ? <Phone value={number} /> : null}
+        {out ? null : <TrustPill trust={call.caller.trust} />}
       </div>
       <div className={css.nums}>
-        <Num label={t('call.wait')} ms={call.wait_ms} />
+        {out ? null : <Num label={t('call.wait')} ms={call.wait_ms} />}
         {spoken ? <Num label={t('call.talk')} ms={call.talk_ms} /> : null}
         {call.hold_ms ? <Num label={t('call.hold')} ms={call.hold_ms} /> : null}
         {call.hangup_by ? (
           <span>
             <span>{t('call.endedBy')}</span> {t(`side.${call.hangup_by}`, { defaultValue: call.hangup_by })}
           </span>
+        ) : null}
+        {canCallBack(call) ? (
+          <div style={{ marginInlineStart: 'auto' }}>
+            <DialButton
+              target={{ call: call.key }}
+              label={t('callback.dial')}
+              name={t('callback.dialNumber', { number })}
+            />
+          </div>
         ) : null}
       </div>
       <MenuPath call={call} />

@@ -1,7 +1,7 @@
 // Missed calls with callbacks to make, and calls that hang on no ticket.
 
 import { ActionIcon, Button, Tooltip } from '@mantine/core';
-import { IconCheck, IconPhoneCheck, IconPhoneOutgoing, IconTicket, IconX } from '@tabler/icons-react';
+import { IconCheck, IconPhoneCheck, IconTicket, IconX } from '@tabler/icons-react';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
@@ -9,17 +9,17 @@ import { useTranslation } from 'react-i18next';
 import { patch } from '~/api/client';
 import { callbacksQuery, callsQuery, flat } from '~/api/queries';
 import type { Callback, CallRecord } from '~/api/types';
-import { useCore, usePhone } from '~/app/context';
 import { ago, span } from '~/lib/format';
-import { canDial } from '~/phone/state';
-import { Empty, ErrorState, Loading, Phone, When } from '~/ui/bits';
+import { Empty, ErrorState, Loading, Phone, Pill, When } from '~/ui/bits';
 import { toast, toastError } from '~/ui/toast';
 import css from './desk.module.css';
+import { DialButton } from './DialButton';
 import { LinkDialog } from './LinkDialog';
+import { canCallBack, otherParty } from './otherParty';
 
 export function MissedList({ open }: { open?: string }) {
   const { t } = useTranslation();
-  const callbacks = useInfiniteQuery({ ...callbacksQuery, refetchInterval: 15_000 });
+  const callbacks = useInfiniteQuery({ ...callbacksQuery, refetchInterval: 5_000 });
   const calls = useInfiniteQuery({ ...callsQuery({ state: 'abandoned' }), refetchInterval: 30_000 });
   if (callbacks.isPending || calls.isPending) return <Loading />;
   if (callbacks.isError) return <ErrorState error={callbacks.error} retry={() => void callbacks.refetch()} />;
@@ -46,9 +46,8 @@ export function MissedList({ open }: { open?: string }) {
 
 function CallbackRow({ item, open }: { item: Callback; open?: string }) {
   const { t } = useTranslation();
-  const core = useCore();
   const client = useQueryClient();
-  const dials = usePhone(canDial);
+  const taken = item.state === 'dialing' ? (item.taken_by ?? { login: '', name: '' }) : null;
   const set = (state: string) =>
     patch(`/callbacks/${item.id}`, { state }).then(() =>
       client.invalidateQueries({ queryKey: ['callbacks'] }),
@@ -64,6 +63,11 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
         <div className={css.line} style={{ flexWrap: 'wrap' }}>
           {item.contact?.name ? <Phone value={item.number} /> : null}
           <When at={item.asked_at}>{ago(item.asked_at)}</When>
+          {taken ? (
+            <Pill tone="blue" plain>
+              {t('callback.taken', { who: taken.name || taken.login })}
+            </Pill>
+          ) : null}
           {item.attempts > 0 ? <span>{t('callback.attempts', { count: item.attempts })}</span> : null}
           {item.ticket ? (
             <Link
@@ -76,18 +80,13 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
           ) : null}
         </div>
       </div>
-      {dials ? (
-        <Tooltip label={t('callback.dial')}>
-          <ActionIcon
-            variant="light"
-            color="petrol"
-            aria-label={t('callback.dialNumber', { number: item.number })}
-            onClick={() => core.dial(item.number, { ticket: item.ticket?.number }).catch(toastError)}
-          >
-            <IconPhoneOutgoing size={18} />
-          </ActionIcon>
-        </Tooltip>
-      ) : null}
+      {taken ? null : (
+        <DialButton
+          target={{ callback: item.id }}
+          label={t('callback.dial')}
+          name={t('callback.dialNumber', { number: item.number })}
+        />
+      )}
       <Tooltip label={t('callback.markDone')}>
         <ActionIcon aria-label={t('callback.markDone')} onClick={() => void close('done')}>
           <IconCheck size={18} />
@@ -104,14 +103,15 @@ function CallbackRow({ item, open }: { item: Callback; open?: string }) {
 
 export function CallRow({ call, action }: { call: CallRecord; action?: React.ReactNode }) {
   const { t } = useTranslation();
-  const name = call.contact?.name || call.caller.name;
+  const { name, number } = otherParty(call);
   const spoken = (call.talk_ms ?? 0) > 0;
   return (
     <div className={css.row}>
       <div>
-        <div className={css.title}>{name || <Phone value={call.caller.number} /> || t('trust.withheld')}</div>
+        <div className={css.title}>{name || (number ? <Phone value={number} /> : t('trust.withheld'))}</div>
         <div className={css.line} style={{ flexWrap: 'wrap' }}>
-          {name ? <Phone value={call.caller.number} /> : null}
+          {name ? <Phone value={number} /> : null}
+          {call.direction === 'out' ? <span>{t('call.out')}</span> : null}
           <span>{t(`disposition.${call.disposition}`, { defaultValue: call.disposition })}</span>
           <span>
             {t(spoken ? 'call.talked' : 'call.waited', {
@@ -130,6 +130,13 @@ export function CallRow({ call, action }: { call: CallRecord; action?: React.Rea
           ) : null}
         </div>
       </div>
+      {canCallBack(call) ? (
+        <DialButton
+          target={{ call: call.key }}
+          label={t('callback.dial')}
+          name={t('callback.dialNumber', { number })}
+        />
+      ) : null}
       {action}
     </div>
   );

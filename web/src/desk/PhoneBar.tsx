@@ -6,17 +6,18 @@ import { IconPhoneOutgoing, IconPlayerPlay, IconSearch } from '@tabler/icons-rea
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { can, useCore, useMe, usePhone } from '~/app/context';
+import { can, useMe, usePhone } from '~/app/context';
 import { UserMenu } from '~/app/UserMenu';
 import { phone as showNumber } from '~/lib/format';
 import { activeCall, canDial, onShift } from '~/phone/state';
-import { toastError } from '~/ui/toast';
 import { CallCard, CallControls } from './CallCard';
+import { useDial } from './DialButton';
 import { MonitorStrip } from './MonitorStrip';
 import { NoteStrip } from './NoteStrip';
 import css from './phonebar.module.css';
 import { QualityIcon } from './QualityIcon';
 import { StateMenu } from './StateMenu';
+import { useCallEnds } from './useCallEnds';
 import { useCallRouting } from './useCallRouting';
 
 export function PhoneBar() {
@@ -28,6 +29,7 @@ export function PhoneBar() {
   const wrapup = usePhone((s) => s.wrapup);
   const ringing = usePhone((s) => s.offers.length > 0);
   useCallRouting();
+  useCallEnds();
   const phone = can(me, 'phone.use');
   return (
     <section aria-label={t('phone.label')}>
@@ -78,11 +80,13 @@ export function PhoneBar() {
 /** Between calls: a place to dial, and the way back to the call that just ended. */
 function Idle({ shift, wrapup, ringing }: { shift: boolean; wrapup: boolean; ringing: boolean }) {
   const { t } = useTranslation();
-  const core = useCore();
+  const me = useMe();
   const last = usePhone((s) => s.lastEnd);
-  const dials = usePhone(canDial);
+  const able = usePhone(canDial);
   const [number, setNumber] = useState('');
-  const dial = (to: string) => core.dial(to).catch(toastError);
+  const [dial] = useDial();
+  // A number of nobody's may be dialled by who has the right; others call from a ticket, a contact or a list.
+  const dials = able && can(me, 'call.dial_any');
   return (
     <>
       {dials ? (
@@ -90,7 +94,7 @@ function Idle({ shift, wrapup, ringing }: { shift: boolean; wrapup: boolean; rin
           className={css.dial}
           onSubmit={(e) => {
             e.preventDefault();
-            if (number.trim()) void dial(number.trim()).then(() => setNumber(''));
+            if (number.trim()) void dial({ to: number.trim() }).then(() => setNumber(''));
           }}
         >
           <TextInput
@@ -112,13 +116,13 @@ function Idle({ shift, wrapup, ringing }: { shift: boolean; wrapup: boolean; rin
           </ActionIcon>
         </form>
       ) : null}
-      {last?.from && dials ? (
+      {last?.from && able ? (
         <Button
           className={css.callBack}
           size="compact-md"
           variant="default"
           leftSection={<IconPhoneOutgoing size={15} />}
-          onClick={() => void dial(last.from ?? '')}
+          onClick={() => void dial({ call: last.call })}
         >
           {t('phone.callBack', { who: last.from_name || showNumber(last.from) })}
         </Button>

@@ -1,18 +1,16 @@
-import { ActionIcon, Anchor, Button, Tooltip } from '@mantine/core';
-import { IconPhoneOutgoing, IconUserPlus } from '@tabler/icons-react';
+import { Anchor, Button } from '@mantine/core';
+import { IconUserPlus } from '@tabler/icons-react';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { contactCallsQuery, contactQuery, contactTicketsQuery, flat } from '~/api/queries';
 import type { ContactPoint, Ticket } from '~/api/types';
-import { useCore, usePhone } from '~/app/context';
 import { ContactForm } from '~/contacts/ContactForm';
 import { ago, full, span } from '~/lib/format';
-import { canDial } from '~/phone/state';
 import { Avatar, ErrorState, Loading, Phone, When } from '~/ui/bits';
 import { ChannelIcon, StatusPill } from '~/ui/ticketBits';
-import { toastError } from '~/ui/toast';
+import { DialButton } from './DialButton';
 import css from './ticket.module.css';
 import { useTicketEdit } from './useTicketEdit';
 
@@ -51,10 +49,16 @@ export function SidePanel({ ticket }: { ticket: Ticket }) {
 }
 
 /** One address of a person, with a telephone to dial. */
-export function PointLine({ point: p, ticket }: { point: ContactPoint; ticket?: string }) {
+export function PointLine({
+  point: p,
+  ticket,
+  contact,
+}: {
+  point: ContactPoint;
+  ticket?: string;
+  contact: number;
+}) {
   const { t } = useTranslation();
-  const core = useCore();
-  const dials = usePhone(canDial);
   const marks = [
     p.label,
     p.ext ? t('contact.ext', { ext: p.ext }) : '',
@@ -77,16 +81,11 @@ export function PointLine({ point: p, ticket }: { point: ContactPoint; ticket?: 
         )}
         {marks.length > 0 ? <small>{marks.join(' · ')}</small> : null}
       </span>
-      {p.kind === 'phone' && dials ? (
-        <Tooltip label={t('phone.dial')}>
-          <ActionIcon
-            size="md"
-            aria-label={`${t('phone.dial')} ${p.value}`}
-            onClick={() => core.dial(p.value, { ticket }).catch(toastError)}
-          >
-            <IconPhoneOutgoing size={16} />
-          </ActionIcon>
-        </Tooltip>
+      {p.kind === 'phone' ? (
+        <DialButton
+          target={ticket ? { ticket, to: p.value } : { contact_id: contact, to: p.value }}
+          name={`${t('phone.dial')} ${p.value}`}
+        />
       ) : null}
     </div>
   );
@@ -119,7 +118,7 @@ function ContactPart({ id, ticket }: { id: number; ticket: Ticket }) {
           </span>
         </Link>
         {c.points.map((p) => (
-          <PointLine key={p.id} point={p} ticket={ticket.number} />
+          <PointLine key={p.id} point={p} ticket={ticket.number} contact={c.id} />
         ))}
       </section>
       <section>

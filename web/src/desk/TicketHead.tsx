@@ -14,6 +14,7 @@ import { prefs } from '~/lib/prefs';
 import { Pill } from '~/ui/bits';
 import { Due, SeverityPill, StatusPill } from '~/ui/ticketBits';
 import { toastError, toastUndo } from '~/ui/toast';
+import { DialButton } from './DialButton';
 import css from './ticket.module.css';
 import { RESOLUTIONS, ROOT_CAUSES, SEVERITIES } from './ticketFields';
 import { useTicketEdit } from './useTicketEdit';
@@ -79,6 +80,13 @@ export function TicketHead({
             }}
           />
         )}
+        {x.contact?.points?.some((p) => p.kind === 'phone') ? (
+          <DialButton
+            target={{ ticket: x.number }}
+            label={t('ticket.call')}
+            name={`${t('ticket.call')}: ${x.contact.name}`}
+          />
+        ) : null}
         {done ? (
           <Button variant="default" leftSection={<IconRotate size={16} />} onClick={() => void reopen()}>
             {t('ticket.reopen')}

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { fixFor } from '~/admin/fixes';
 import { ApiError, toPage, url } from '~/api/client';
 import { fieldErrors } from '~/api/problems';
-import type { TimelineItem } from '~/api/types';
+import type { CallRecord, TimelineItem } from '~/api/types';
+import { canCallBack, otherParty } from './otherParty';
 import { group } from './timelineGroups';
 import { isView, ticketFilter } from './views';
 
@@ -87,4 +88,37 @@ describe('trunk errors', () => {
     ['503 Service Unavailable', 'busy'],
     ['something new', 'other'],
   ])('%s', (error, want) => expect(fixFor(error)).toBe(want));
+});
+
+describe('the other party of a call', () => {
+  const record = (more: Partial<CallRecord>): CallRecord => ({
+    id: 1,
+    key: 'K',
+    direction: 'in',
+    caller: { number: '+79161234567', name: 'Network name', trust: 'asserted' },
+    called: '100',
+    started_at: '2026-11-24T10:00:00Z',
+    disposition: 'answered',
+    ...more,
+  });
+
+  it('is who called us, or whom we called', () => {
+    expect(otherParty(record({}))).toEqual({ number: '+79161234567', name: 'Network name' });
+    const out = record({
+      direction: 'out',
+      called: '+74951112233',
+      caller: { number: '+74950000000', name: 'Us', trust: 'asserted' },
+    });
+    expect(otherParty(out)).toEqual({ number: '+74951112233', name: '' });
+    const contact = { id: 1, name: 'Orlov' };
+    expect(otherParty({ ...out, contact }).name).toBe('Orlov');
+  });
+
+  it('can be called back when its number is known', () => {
+    expect(canCallBack(record({}))).toBe(true);
+    expect(canCallBack(record({ caller: { number: '', name: '', trust: 'withheld', withheld: true } }))).toBe(
+      false,
+    );
+    expect(canCallBack(record({ caller: { number: '101', name: '', trust: 'claimed' } }))).toBe(false);
+  });
 });

@@ -8,6 +8,7 @@ import {
   IconPhoneCalling,
   IconPhoneIncoming,
   IconPhoneOff,
+  IconPhoneOutgoing,
   IconPlayerPause,
   IconRecordMail,
   IconRoute,
@@ -28,11 +29,22 @@ const LOOK: Record<string, { tone: Tone; icon: IconType }> = {
   connecting: { tone: 'amber', icon: IconPhoneIncoming },
   agent_lost: { tone: 'red', icon: IconPhoneOff },
   menu: { tone: 'neutral', icon: IconRoute },
+  dialing: { tone: 'blue', icon: IconPhoneOutgoing },
   talking: { tone: 'blue', icon: IconPhoneCalling },
   held: { tone: 'yellow', icon: IconPlayerPause },
   voicemail: { tone: 'violet', icon: IconRecordMail },
 };
-const ORDER = ['agent_lost', 'waiting', 'ringing', 'connecting', 'talking', 'held', 'menu', 'voicemail'];
+const ORDER = [
+  'agent_lost',
+  'waiting',
+  'ringing',
+  'connecting',
+  'dialing',
+  'talking',
+  'held',
+  'menu',
+  'voicemail',
+];
 
 export function CallsList({
   calls,

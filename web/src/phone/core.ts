@@ -9,7 +9,7 @@ import { sweepDrafts } from './drafts';
 import { Heartbeat } from './heartbeat';
 import { Media } from './media';
 import { Ownership } from './ownership';
-import { type MonitorMode, type Offer, PhoneError, type Topic } from './protocol';
+import { type DialTarget, type MonitorMode, type Offer, PhoneError, type Topic } from './protocol';
 import { Ringer } from './ring';
 import { PhoneSocket } from './socket';
 import {
@@ -284,8 +284,22 @@ export class PhoneCore {
     return this.command('call.record', { call, op });
   }
 
-  dial(to: string, extra: { queue?: string; ticket?: string } = {}): Promise<unknown> {
-    return this.command('call.dial', { to, ...extra });
+  /**
+   * Calls somebody. The microphone is opened first: a customer must not be called by somebody who cannot be heard. The
+   * promise ends when the server has begun; what comes of it is told by call.state and call.end.
+   */
+  async dial(target: DialTarget): Promise<void> {
+    await this.unlock();
+    if (this.state.media.owner) {
+      const problem = await this.media.openMic();
+      if (problem) throw new PhoneError({ code: `mic_${problem}` });
+      if (!this.media.attached) await this.attach();
+    }
+    try {
+      await this.command('call.dial', target);
+    } finally {
+      this.syncSound(); // refused: the microphone is not needed
+    }
   }
 
   /** Links the call to a ticket, a new one, or none. Before the answer the choice waits for it. */

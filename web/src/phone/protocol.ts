@@ -182,9 +182,23 @@ export interface Alert {
   link?: string;
 }
 
+/** Whom an agent calls: a number, and the matter that makes it theirs to call. Without `to` the first number of it. */
+export interface DialTarget {
+  to?: string;
+  ticket?: string;
+  contact_id?: number;
+  /** Id or key of a call: its other party is called back. */
+  call?: string;
+  callback?: number;
+  queue?: string;
+}
+
 export interface CallEnd {
   call: string;
+  /** A call out that reached nobody: busy, no_answer, refused, unreachable, no_trunk, no_sound, ... */
   why?: string;
+  /** Then also what happened and what to do. */
+  text?: Localized;
   by?: string;
   talk_s?: number;
   hold_s?: number;

@@ -4,6 +4,7 @@ import {
   type Action,
   activeCall,
   canDial,
+  dialFailure,
   initialState,
   mayBeHeard,
   nextOf,
@@ -197,6 +198,29 @@ describe('what the server may say on the way', () => {
     const s = run([welcome(), { t: 'local.monitor', d: { leg: 'm', mode: 'barge' } }]);
     expect(run([{ t: 'monitor.off', d: { leg: 'other' } }], s).monitor).not.toBeNull();
     expect(run([{ t: 'monitor.off', d: { leg: 'm' } }], s).monitor).toBeNull();
+  });
+
+  it('lets nobody dial who is in a call, in wrap-up or off shift', () => {
+    for (const state of ['paused', 'available'] as const) {
+      const agent = { login: 'a', name: 'A', state, since: 1 };
+      expect(canDial(run([welcome({ policy: { dial: true }, agent })]))).toBe(true);
+    }
+    for (const state of ['offline', 'acw', 'talking', 'dialing', 'lost'] as const) {
+      const agent = { login: 'a', name: 'A', state, since: 1 };
+      expect(canDial(run([welcome({ policy: { dial: true }, agent })]))).toBe(false);
+    }
+  });
+
+  it('opens the microphone while a number is called, and says why nobody was reached', () => {
+    const rings = run([welcome(), { t: 'call.state', d: call({ state: 'dialing', direction: 'out' }) }]);
+    expect(wantsMic(rings)).toBe(true);
+    expect(mayBeHeard(rings)).toBe(true);
+    const text = { ru: 'Занято', en: 'Busy' };
+    const busy = run([{ t: 'call.end', d: { call: 'c', why: 'busy', text } }], rings);
+    expect(busy.calls).toEqual([]);
+    expect(busy.lastEnd && dialFailure(busy.lastEnd)).toEqual(text);
+    expect(dialFailure({ call: 'c', why: 'cancelled', text })).toBeNull();
+    expect(dialFailure({ call: 'c', why: 'ended', talk_s: 5 })).toBeNull();
   });
 
   it('allows dialling only where the server can', () => {

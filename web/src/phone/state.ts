@@ -1,7 +1,7 @@
 // What the page knows about the telephone: a pure function from what was known and what came to what is known now.
 // The server is right about calls, states, mute and hold; this file only repeats it.
 
-import type { AgentStat, CallStat, QueueStat } from '~/api/types';
+import type { AgentStat, CallStat, Localized, QueueStat } from '~/api/types';
 import type {
   AgentState,
   Alert,
@@ -309,9 +309,15 @@ export function mayBeHeard(s: PhoneState): boolean {
   );
 }
 
-/** Whether a number can be dialled from here now. */
+/** Whether a number can be dialled from here now: the server calls out only for agents who wait or pause. */
 export function canDial(s: PhoneState): boolean {
-  return onShift(s) && s.policy.dial === true && s.calls.length === 0;
+  const free = s.agent?.state === 'available' || s.agent?.state === 'paused';
+  return free && s.policy.dial === true && s.calls.length === 0;
+}
+
+/** Why a call out reached nobody, in words; null for calls that were talked on or given up by the agent. */
+export function dialFailure(end: CallEnd): Localized | null {
+  return end.why === 'cancelled' ? null : (end.text ?? null);
 }
 
 export function onShift(s: PhoneState): boolean {
