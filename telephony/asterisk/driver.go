@@ -44,7 +44,8 @@ type Driver struct {
 	unlink   context.CancelCauseFunc // ends the link and the chores
 	stopped  chan struct{}           // ends the keeper
 	started  atomic.Bool
-	leave    atomic.Bool // legs end here but not in Asterisk
+	leave    atomic.Bool   // legs end here but not in Asterisk
+	yieldFor time.Duration // see replacedPause; tests shorten it
 	stopOnce sync.Once
 }
 
@@ -69,7 +70,7 @@ func New(cfg Config, serve func(ctx context.Context, leg *Leg), adopt func(ctx c
 	}
 	met := newMetrics(cfg.Registerer)
 	d := &Driver{cfg: cfg, serve: serve, adopt: adopt, log: cfg.Log, met: met, rest: newREST(&cfg, met), inbox: make(chan event, inboxSize),
-		asks: make(chan func(*table), 64), stopped: make(chan struct{})}
+		asks: make(chan func(*table), 64), stopped: make(chan struct{}), yieldFor: replacedPause}
 	d.state = State{Problem: "not connected yet", Since: cfg.Now()}
 	d.trunks.Store(&trunkTable{byName: map[string]*trunk{}})
 	d.run, d.abort = context.WithCancelCause(context.Background())

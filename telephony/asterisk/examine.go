@@ -188,6 +188,9 @@ func networkProblem(err error) string {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return "TLS was refused"
 	}
+	if strings.Contains(err.Error(), "HTTP response to HTTPS client") { // the library has no type for it
+		return "no TLS is spoken; http instead of https?"
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return "nothing answers (" + clean(op.Err.Error(), 120) + ")"
 	}

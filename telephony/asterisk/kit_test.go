@@ -27,8 +27,9 @@ type rig struct {
 	reg     *prometheus.Registry
 	serve   func(ctx context.Context, l *Leg)
 	adopt   func(ctx context.Context, l *Leg) bool
-	calls   chan *Leg // legs that were served while serve is nil; size 64
-	found   chan *Leg // legs offered for adoption while adopt is nil; size 64
+	tune    func(d *Driver) // before the start
+	calls   chan *Leg       // legs that were served while serve is nil; size 64
+	found   chan *Leg       // legs offered for adoption while adopt is nil; size 64
 	states  chan State
 	history []State
 	mu      sync.Mutex // guards history
@@ -90,6 +91,9 @@ func newRig(t testing.TB, cfg Config, set func(*rig)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r.tune != nil {
+		r.tune(r.d)
+	}
 	if err := r.d.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +131,23 @@ func (r *rig) state(ctx context.Context, what string, fits func(State) bool) Sta
 func (r *rig) ready(ctx context.Context) State {
 	r.t.Helper()
 	return r.state(ctx, "readiness", func(s State) bool { return s.Ready })
+}
+
+// metric sums a metric over its labels.
+func (r *rig) metric(name string) (sum float64) {
+	r.t.Helper()
+	all, err := r.reg.Gather()
+	ok(r.t, err)
+	for _, f := range all {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+			return sum
+		}
+	}
+	r.t.Fatalf("no metric %s", name)
+	return 0
 }
 
 // call waits for the next leg served.

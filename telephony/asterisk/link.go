@@ -46,7 +46,7 @@ func (d *Driver) keepLink(ctx context.Context) {
 		wait := time.Duration(float64(next) * (0.8 + 0.4*rand.Float64()))
 		next = min(2*next, longestWait)
 		if errors.Is(err, errReplaced) { // Asterisk itself is well, and so are the calls
-			wait, gaveUp = replacedPause+rand.N(replacedPause), true
+			wait, gaveUp = d.yieldFor+rand.N(d.yieldFor), true
 		}
 		if left := d.cfg.GiveUp - time.Since(seen); !gaveUp && left <= wait {
 			if !pause(ctx, left) {

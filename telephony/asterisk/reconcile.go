@@ -88,8 +88,14 @@ func (d *Driver) takeInventory(ctx context.Context) (*inventory, error) {
 	var app ari.ApplicationData
 	var channels []channelState
 	var bridges []ari.BridgeData
-	if err := d.rest.send(ctx, "GET", "/applications/"+d.cfg.App, nil, nil, &app); err != nil && !gone(err) {
-		return nil, err
+	for wait := 10 * time.Millisecond; ; wait *= 2 { // the socket may be open a moment before the application is there
+		err := d.rest.send(ctx, "GET", "/applications/"+d.cfg.App, nil, nil, &app)
+		if err == nil {
+			break
+		}
+		if !gone(err) || wait > time.Second || !pause(ctx, wait) {
+			return nil, err
+		}
 	}
 	if err := d.rest.send(ctx, "GET", "/channels", nil, nil, &channels); err != nil {
 		return nil, err
