@@ -27,7 +27,7 @@ func TestCallbackOverAKill(t *testing.T) {
 	p, ctx := alone(t)
 	p.Start(ctx)
 	provider := p.Phone(telephonytest.PhoneConfig{User: "provider"})
-	p.Set(ctx, "/trunks/demo", map[string]any{"host": provider.Addr().Addr().String(), "port": provider.Addr().Port(), "caller_id": "+74950000000"})
+	p.Provider(ctx, provider, "+74950000000")
 	from := number()
 	lost := p.Dial(ctx, from, "200")
 	begin := time.Now()
@@ -49,10 +49,13 @@ func TestCallbackOverAKill(t *testing.T) {
 	}
 
 	again := p.Phone(telephonytest.PhoneConfig{User: "provider"}) // the first one still rings for a dead call
-	p.Set(ctx, "/trunks/demo", map[string]any{"port": again.Addr().Port()})
+	p.Provider(ctx, again, "+74950000000")
 	a := p.Shift(ctx, "agent1", agent1Hz)
 	out, key := callBack(ctx, t, p, id, again)
 	ok(t, a.Hears(ctx, hz(425), nil)) // ringback
+	if user, _ := out.Caller(); user != "+74950000000" {
+		t.Errorf("the customer sees %q", user)
+	}
 	out.Tone(customerHz)
 	ok(t, out.Answer())
 	ok(t, out.Hears(ctx, hz(agent1Hz), nil))
@@ -68,5 +71,37 @@ func TestCallbackOverAKill(t *testing.T) {
 	stereo(ctx, t, p, c)
 	p.Until(ctx, "the promise is kept", "done 2 f t", row, from)
 	eventually(ctx, t, "wrap-up", func() bool { return live(ctx, p).agent("agent1").State == "acw" })
+	p.Clean()
+}
+
+// A talk that an agent dialled goes on over a restart too, when Asterisk carries it.
+func TestDialledTalkOverARestart(t *testing.T) {
+	p, ctx := byAsterisk(t)
+	p.Start(ctx)
+	provider := p.Phone(telephonytest.PhoneConfig{User: "provider"})
+	p.Provider(ctx, provider, "+74950000000")
+	from := number()
+	p.Dial(ctx, from, "200").Hangup()
+	missed := told(ctx, t, p, keyOf(ctx, t, p, from))
+	p.Shift(ctx, "agent1", agent1Hz)
+	var d struct{ Call string }
+	if code := p.API(ctx, "agent1", http.MethodPost, "/calls", map[string]any{"call": missed.Key}, &d); code != http.StatusAccepted {
+		t.Fatalf("POST /calls: %d", code)
+	}
+	out := rings(ctx, t, provider)
+	out.Tone(customerHz)
+	ok(t, out.Answer())
+	ok(t, out.Hears(ctx, hz(agent1Hz), nil))
+	eventually(ctx, t, "a talk", func() bool { return live(ctx, p).agent("agent1").State == "talking" })
+	p.Kill()
+	p.Start(ctx)
+	a := p.Page(ctx, "agent1", agent1Hz)
+	ok(t, out.Hears(ctx, hz(agent1Hz), nil))
+	ok(t, a.Hears(ctx, hz(customerHz), nil))
+	ok(t, a.Hangup(ctx, d.Call))
+	<-out.Done()
+	if c := told(ctx, t, p, d.Call); c.Disposition != "answered" || c.EndReason != "talked" || len(c.Recordings) != 2 {
+		t.Errorf("%+v", c)
+	}
 	p.Clean()
 }
