@@ -62,6 +62,12 @@ func (s *state) contact(a *agent, ev *event) error {
 // an agent who is lost, as after a reload.
 func (s *state) adoptTalk(a *agent, ev *event) error {
 	c := s.waiting[ev.call]
+	if a.call == ev.call && a.state.onCall() { // told again, now that more is known of the call
+		if t := s.talks[ev.call]; t != nil {
+			t.skills, t.lang, t.credit = ev.entry.Skills, ev.entry.Lang, ev.entry.Credit
+		}
+		return nil
+	}
 	if s.talks[ev.call] != nil || c != nil && (c.state != EntryParked || c.leaving) {
 		return ErrAlreadyWaiting
 	}

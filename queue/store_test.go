@@ -371,6 +371,7 @@ func TestRestartKeepsTalks(t *testing.T) {
 		t.Fatalf("adopted twice: %v", err)
 	}
 	d.must(d.Contact(d.ctx, "c1", one, LostCall))
+	d.must(d.AdoptTalk(d.ctx, one, of("c1"))) // again, with nothing new
 	d.must(d.Connection(d.ctx, one, Online))
 	d.state(one, LostCall, "")
 	d.must(d.Contact(d.ctx, "c1", one, Talking)) // its sound is back
