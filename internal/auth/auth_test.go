@@ -306,6 +306,11 @@ func TestUsers(t *testing.T) {
 	if _, err := b.UpdateUser(t.Context(), nil, "desk1", u.Version, auth.UserPatch{Name: &name}); !errors.Is(err, auth.ErrVersion) {
 		t.Errorf("old version: %v", err)
 	}
+	for _, e := range []string{"asterisk:PJSIP/desk1", "registered", "", "sips:desk1@[2001:db8::1]:5061;transport=tls"} {
+		if v, err := b.UpdateUser(t.Context(), nil, "desk1", 0, auth.UserPatch{Endpoint: &e}); err != nil || v.Endpoint != e {
+			t.Errorf("endpoint %q: %+v, %v", e, v, err)
+		}
+	}
 	bad, empty, endpoint := "kl", "", "http://x"
 	for field, p := range map[string]auth.UserPatch{
 		"locale": {Locale: &bad}, "name": {Name: &empty}, "email": {Email: &bad}, "endpoint": {Endpoint: &endpoint}, "roles": {Roles: []string{"king"}},

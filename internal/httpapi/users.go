@@ -23,7 +23,7 @@ type userJSON struct {
 	Teams       []auth.Membership  `json:"teams"`
 	Queues      []queue.Membership `json:"queues"`
 	Skills      map[string]int     `json:"skills"`
-	Endpoint    string             `json:"endpoint" doc:"Empty: browser. registered: a desk phone that registers. Else its SIP address."`
+	Endpoint    string             `json:"endpoint" doc:"Empty: browser. registered: a desk phone that registers. Else its SIP address, or an endpoint of Asterisk (asterisk:PJSIP/desk1)."`
 	Active      bool               `json:"active"`
 	PasswordSet bool               `json:"password_set"`
 	SIPSet      bool               `json:"sip_password_set"`
