@@ -2,6 +2,7 @@ package queue
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"hotline/telephony"
@@ -18,6 +19,14 @@ func (s *state) stepCaller(ev *event) result {
 		return s.adopt(ev.call)
 	case evRequeue:
 		return s.requeue(ev)
+	case evKeepPlaces:
+		s.keepPlaces(ev.keep)
+		return result{}
+	case evDropPlace:
+		if c := s.waiting[ev.call]; c != nil && c.state == EntryParked && !c.leaving {
+			s.endCaller(c, OutFlowed, string(LeftFault), "", "")
+		}
+		return result{}
 	}
 	c := s.waiting[ev.call]
 	if c == nil || ev.kind == evLeave && c.row != ev.row || ev.kind != evLeave && c.leaving {
@@ -312,6 +321,20 @@ func (s *state) adopt(call telephony.CallID) result {
 	s.soil(c.q)
 	s.giveBack(c)
 	return result{row: c.row}
+}
+
+// keepPlaces ends the places of before the restart whose calls are over, in the order of their rows.
+func (s *state) keepPlaces(keep map[string]bool) {
+	var over []*caller
+	for call, c := range s.waiting {
+		if c.state == EntryParked && !c.leaving && !keep[string(call)] {
+			over = append(over, c)
+		}
+	}
+	slices.SortFunc(over, func(x, y *caller) int { return cmp.Compare(x.row, y.row) })
+	for _, c := range over {
+		s.endCaller(c, OutFlowed, string(LeftFault), "", "")
+	}
 }
 
 // requeue makes a new row at the head for a caller who was talking; the agent in lost_call moves on.

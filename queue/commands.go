@@ -57,6 +57,22 @@ func (e *Engine) Adopt(ctx context.Context, call telephony.CallID) (*Place, erro
 	return e.enter(ctx, event{kind: evAdopt, call: call})
 }
 
+// KeepPlaces says which calls of before a restart may still come back: the places of all others end, as our fault. A call's
+// own end may have been written when its place's was not.
+func (e *Engine) KeepPlaces(ctx context.Context, calls []telephony.CallID) error {
+	keep := make(map[string]bool, len(calls))
+	for _, c := range calls {
+		keep[string(c)] = true
+	}
+	return e.do(ctx, event{kind: evKeepPlaces, keep: keep})
+}
+
+// DropPlace ends the place of a call of before a restart that does not come back, as our fault, and rings nobody for it.
+// A call without such a place is no error.
+func (e *Engine) DropPlace(ctx context.Context, call telephony.CallID) error {
+	return e.do(ctx, event{kind: evDropPlace, call: call})
+}
+
 // Requeue puts a caller whose agent was lost back at the head of the queue it came from, as a new row; prefer goes first
 // for PreferFor. The agent in lost_call moves on (lost, or error when its page is there but its sound is not).
 func (e *Engine) Requeue(ctx context.Context, call telephony.CallID, prefer, tag string) (*Place, error) {

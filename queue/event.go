@@ -20,6 +20,8 @@ const (
 	evKeepAgents
 	evEnter
 	evAdopt
+	evKeepPlaces
+	evDropPlace
 	evLeave
 	evRequeue
 	evPriority
@@ -48,7 +50,7 @@ const (
 	evDay
 )
 
-var eventNames = [...]string{"tick", "set_queue", "keep_queues", "set_agents", "keep_agents", "enter", "adopt", "leave",
+var eventNames = [...]string{"tick", "set_queue", "keep_queues", "set_agents", "keep_agents", "enter", "adopt", "keep_places", "drop_place", "leave",
 	"requeue", "priority", "move", "pull", "remove", "offer_ringing", "offer_accepted", "offer_connected", "offer_failed",
 	"offer_direct", "dialing", "dial_failed", "contact", "contact_ended",
 	"adopt_talk", "want", "force", "connection", "fault", "fixed",

@@ -39,7 +39,7 @@ func long(t testing.TB) bool {
 
 // draw makes one random event, late and senseless ones included.
 func draw(t *rapid.T, s *state) event {
-	kinds := []eventKind{evTick, evEnter, evEnter, evEnter, evLeave, evAdopt, evRequeue, evPriority, evMove, evPull, evRemove,
+	kinds := []eventKind{evTick, evEnter, evEnter, evEnter, evLeave, evAdopt, evKeepPlaces, evDropPlace, evRequeue, evPriority, evMove, evPull, evRemove,
 		evOfferRinging, evOfferAccepted, evOfferConnected, evOfferConnected, evOfferFailed, evOfferDirect, evDialing, evDialFailed,
 		evContact, evContactEnded, evContactEnded, evAdoptTalk, evWant, evWant, evForce, evConnection, evConnection, evFault, evFixed,
 		evBusyOther, evWrapUpDone, evWrapUpExtend, evLive, evDay, evSetQueue, evSetAgents}

@@ -75,7 +75,7 @@ func (s *state) step(ev *event, now instant) result {
 		return result{}
 	case evSetQueue, evKeepQueues, evSetAgents, evKeepAgents, evDay:
 		return s.stepSetup(ev)
-	case evEnter, evAdopt, evLeave, evRequeue, evPriority, evMove, evPull, evRemove:
+	case evEnter, evAdopt, evKeepPlaces, evDropPlace, evLeave, evRequeue, evPriority, evMove, evPull, evRemove:
 		return s.stepCaller(ev)
 	case evOfferRinging, evOfferAccepted, evOfferConnected, evOfferFailed:
 		return s.stepOffer(ev)

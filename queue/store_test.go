@@ -404,6 +404,44 @@ func TestRestartKeepsTalks(t *testing.T) {
 	d.stop()
 }
 
+// TestPlacesOfCallsThatAreOver: a place whose call does not come back ends at once, and rings nobody.
+func TestPlacesOfCallsThatAreOver(t *testing.T) {
+	pool := pgtest.New(t)
+	c := stand(t, pool, nil)
+	for _, call := range []string{"lives", "closed", "over"} {
+		c.enter(call)
+	}
+	c.flush()
+	c.stop()
+
+	d := stand(t, pool, nil)
+	d.online("ann")
+	d.must(d.KeepPlaces(d.ctx, []telephony.CallID{"lives", "closed"}))
+	d.must(d.DropPlace(d.ctx, "closed"))
+	d.must(d.DropPlace(d.ctx, "nobody"))
+	d.flush()
+	rows := func() (v string) {
+		d.must(pool.QueryRow(d.ctx, `SELECT string_agg(concat_ws(' ', call, state, nullif(reason, '')), ', ' ORDER BY call) FROM queue_entry`).Scan(&v))
+		return v
+	}
+	if got := rows(); got != "closed ended fault, lives parked, over ended fault" {
+		t.Fatalf("rows %q", got)
+	}
+	var offers int
+	d.must(pool.QueryRow(d.ctx, `SELECT count(*) FROM queue_offer`).Scan(&offers))
+	if offers != 0 {
+		t.Fatalf("%d offers for nobody", offers)
+	}
+	p, err := d.Adopt(d.ctx, "lives")
+	d.must(err)
+	d.offer(p)
+	d.must(d.DropPlace(d.ctx, "lives")) // it is there: not dropped
+	if s, err := d.Snapshot(d.ctx); err != nil || len(s.Waiting) != 1 {
+		t.Fatalf("%+v %v", s.Waiting, err)
+	}
+	d.stop()
+}
+
 // TestRestartBetweenAnswerAndRow: killed when the agent had answered and the caller's row still said that it waits. The talk
 // is taken over, and the place ends as answered.
 func TestRestartBetweenAnswerAndRow(t *testing.T) {

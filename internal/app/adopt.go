@@ -67,6 +67,16 @@ func (c *cutCalls) giveUp(known func(telephony.LegID) bool) (out []*calllog.Summ
 	return out, len(c.alive) > 0
 }
 
+// calls are those of which it is not known yet what became of them.
+func (c *cutCalls) calls() (out []telephony.CallID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.alive {
+		out = append(out, s.Call)
+	}
+	return out
+}
+
 // some reports whether it is not known yet of every call what became of it.
 func (c *cutCalls) some() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.alive) > 0 }
 
@@ -116,6 +126,9 @@ func (a *App) closeCut(ctx context.Context) error {
 		}
 	}
 	a.cut.found = nil
+	if err := a.engine.KeepPlaces(ctx, a.cut.calls()); err != nil {
+		return err
+	}
 	return a.recordings.Recover(ctx)
 }
 
@@ -156,9 +169,7 @@ func (a *App) closeOne(ctx context.Context, s *calllog.Summary) error {
 	if err := a.journal.Resume(s).Finish(ctx, end); err != nil {
 		return err
 	}
-	if place, err := a.engine.Adopt(ctx, s.Call); err == nil {
-		place.Leave(queue.LeftFault)
-	}
+	_ = a.engine.DropPlace(ctx, s.Call)
 	a.freeKept(ctx, s.Call)
 	a.log.Warn("call cut by a crash closed", "call", s.Call, "state", s.State)
 	a.metrics.ended.WithLabelValues(string(end.Result), string(end.Reason)).Inc()

@@ -172,8 +172,8 @@ func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (l
 	rec, err := a.recordings.Start(ctx, recordings.Start{Call: string(c.id), Kind: recordings.KindVoicemail, RetentionDays: days, MuLaw: c.in.Law() == media.PCMU,
 		OnFailure: func(err error) { a.recordingFailed(c, err) }})
 	if err != nil {
-		if c.in.End() != (telephony.End{}) {
-			return 0, true
+		if c.in.End() != (telephony.End{}) || ctx.Err() != nil { // gone, or we stop: there is nothing to record
+			return 0, !cutOff(ctx)
 		}
 		a.recordingFailed(c, err)
 		return 0, false

@@ -72,6 +72,10 @@ func (a *App) entered(ctx context.Context, c *call, queueName, lang, tag string)
 
 // notAdmitted turns a refusal of the queue into the menu's exit, or into the queue's own policy when the menu has none.
 func (a *App) notAdmitted(ctx context.Context, c *call, out ivr.Outcome, cfg queue.Queue, err error) (string, *telephony.End) {
+	if c.in.End() != (telephony.End{}) { // left in this instant
+		e := callerLeft(c.in, telephony.ReasonAbandonedMenu)
+		return "", &e
+	}
 	exit, policy := ivr.ExitNoAgents, cfg.OnNoAgents
 	switch {
 	case errors.Is(err, queue.ErrFull):
