@@ -9,7 +9,7 @@ import (
 	"hotline/telephony/telephonytest"
 )
 
-// A desk phone as agent: known by its registration with digest, or by a fixed address.
+// A desk phone as agent: known by its registration with digest, by a fixed address, or as an endpoint of Asterisk.
 func TestDeskPhoneAsAgent(t *testing.T) {
 	t.Run("registered", func(t *testing.T) {
 		p, ctx := shared(t)
@@ -36,6 +36,19 @@ func TestDeskPhoneAsAgent(t *testing.T) {
 		queue(ctx, t, p, "fixed", "312", map[string]any{"ring_timeout_s": 3, "missed_rest_s": 1}, "desk1")
 		eventually(ctx, t, "the desk phone is on shift", func() bool { return live(ctx, p).agent("desk1").State == "available" })
 		atTheDesk(ctx, t, p, desk, "312")
+	})
+	t.Run("endpoint of Asterisk", func(t *testing.T) {
+		if program.Driver() != "asterisk" {
+			t.Skip("for the run with the Asterisk driver (HOTLINE_TEST_DRIVER=asterisk)")
+		}
+		p, ctx := shared(t)
+		desk := p.Phone(telephonytest.PhoneConfig{User: "desk9"})
+		p.PBX.AddPhone(ctx, "desk9", desk.Addr().String())
+		p.Command(ctx, "user", "set", "desk1", "--endpoint", "asterisk:PJSIP/desk9")
+		t.Cleanup(func() { p.Set(context.Background(), "/users/desk1", map[string]any{"endpoint": "registered"}) })
+		queue(ctx, t, p, "pbxdesk", "313", map[string]any{"ring_timeout_s": 3, "missed_rest_s": 1}, "desk1")
+		eventually(ctx, t, "the desk phone is on shift", func() bool { return live(ctx, p).agent("desk1").State == "available" })
+		atTheDesk(ctx, t, p, desk, "313")
 	})
 }
 

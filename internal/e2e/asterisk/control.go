@@ -117,6 +117,17 @@ func (a *Asterisk) SetProvider(ctx context.Context, addr string) {
 	}
 }
 
+// AddPhone makes an endpoint for a test's phone at host:port, UDP: a desk phone that Asterisk knows.
+func (a *Asterisk) AddPhone(ctx context.Context, name, addr string) {
+	a.t.Helper()
+	a.opts.PJSIP += fmt.Sprintf("[%s]\ntype = endpoint\ncontext = hotline-none\naors = %[1]s\ndisallow = all\nallow = alaw,ulaw\ndirect_media = no\n[%[1]s]\ntype = aor\ncontact = sip:%[1]s@%s\n", name, addr)
+	a.ok(os.WriteFile(filepath.Join(a.Dir, "etc/pjsip-local.conf"), []byte(a.opts.PJSIP), 0o644))
+	a.Wake(ctx, "res_pjsip.so")
+	if got := a.CLI(ctx, "pjsip show aor "+name); !strings.Contains(got, addr) {
+		a.t.Fatalf("no phone %s at %s:\n%s", name, addr, got)
+	}
+}
+
 // Wake has Asterisk read its files again after a test changed them under Dir/etc; module as in `module reload`.
 func (a *Asterisk) Wake(ctx context.Context, module string) {
 	a.t.Helper()
