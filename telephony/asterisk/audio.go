@@ -143,8 +143,7 @@ func (l *Leg) connect(ctx context.Context, sock *media.Socket, bridge, channel s
 	return l.enter(ctx, bridge, channel)
 }
 
-// enter puts a channel into a bridge. The far side is not told with whom it is connected: chan_pjsip would send a re-INVITE
-// each time.
+// enter puts a channel into a bridge. Nobody in it is told with whom it is connected, since nobody changes.
 func (l *Leg) enter(ctx context.Context, bridge, channel string) error {
 	return l.d.rest.ask(ctx, "POST", bridgePath(bridge, "/addChannel"), params{"channel", channel, "inhibitConnectedLineUpdates", "true"}, nil, nil)
 }

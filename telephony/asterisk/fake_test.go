@@ -98,6 +98,15 @@ func TestFakeCall(t *testing.T) {
 	}
 	go func() { played <- l.Play(ctx, telephony.Prompt{Loop: true, Music: "klassik", Clips: music.Clips}) }()
 	until(ctx, t, "the other music", func() bool { c, _ := s.Channel(id); return c.Music == "klassik" })
+	again := make(chan error, 1)
+	go func() { again <- l.Play(ctx, telephony.Prompt{Loop: true, Music: "klassik", Clips: music.Clips}) }()
+	if err := take(ctx, t, "the end of music", played); !errors.Is(err, media.ErrReplaced) {
+		t.Errorf("play: %v", err)
+	}
+	if c, _ := s.Channel(id); c.Music != "klassik" || slices.Contains(members(s), id) { // music that replaces music goes on
+		t.Errorf("the same music again: %+v %v", c, members(s))
+	}
+	played = again
 	one := telephony.Prompt{Music: "klassik", Clips: []telephony.Clip{{Silence: 20 * time.Millisecond}}} // does not loop: ours
 	ok(t, l.Play(ctx, one))
 	if err := take(ctx, t, "the end of music", played); !errors.Is(err, media.ErrReplaced) {

@@ -132,6 +132,27 @@ func TestFrozenShortly(t *testing.T) {
 	}
 }
 
+// TestHalfOpen: an event socket that is dead while requests are answered is noticed, and opened again.
+func TestHalfOpen(t *testing.T) {
+	const dead = time.Second
+	s, r := fake(t, func(c *Config) { c.Dead = dead }, nil)
+	ctx := within(t, patience)
+	r.ready(ctx)
+	id := s.Call(app, "pbx", "1", "100")
+	l := r.call(ctx)
+	ok(t, l.Answer(ctx))
+	began := time.Now()
+	s.FreezeSockets(true)
+	r.state(ctx, "the end of the connection", func(s State) bool { return strings.Contains(s.Problem, "no answer for") })
+	if took := time.Since(began); took > dead+400*time.Millisecond {
+		t.Errorf("dead after %v", took)
+	}
+	s.FreezeSockets(false)
+	r.ready(ctx)
+	s.Press(id, "1")
+	take(ctx, t, "a key", l.Digits())
+}
+
 // TestAsteriskRestarts: legs whose channels went with Asterisk end, once.
 func TestAsteriskRestarts(t *testing.T) {
 	s, r := fake(t, nil, nil)

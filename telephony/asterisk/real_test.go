@@ -469,6 +469,22 @@ func TestRealSilence(t *testing.T) {
 		t.Errorf("end %+v", e)
 	}
 	take(ctx, t, "the phone's end", call.Done())
+
+	// Before the answer silence is no fault; it counts from then, however long it has lasted.
+	call, err = a.caller(telephonytest.PhoneConfig{User: "2"}).Call(ctx, "100", telephonytest.CallOptions{})
+	ok(t, err)
+	call.Pause(true)
+	l = r.call(ctx)
+	ok(t, l.Progress(ctx))
+	early, stop := context.WithTimeout(ctx, 1300*time.Millisecond)
+	defer stop()
+	if err := l.Play(early, toneOf(440)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("early media: %v", err)
+	}
+	ok(t, l.Answer(ctx))
+	if e := over(ctx, t, l); e.Reason != telephony.ReasonMediaTimeout {
+		t.Errorf("end %+v", e)
+	}
 	a.empty(ctx)
 }
 

@@ -4,6 +4,7 @@
 package aritest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net"
@@ -25,7 +26,8 @@ const (
 // Server is a fake Asterisk. All methods may be called from any goroutine.
 type Server struct {
 	http *httptest.Server
-	gate *gate
+	gate *gate // holds up everything
+	half *gate // holds up event sockets
 
 	mu       sync.Mutex // guards what follows
 	secret   string
@@ -67,13 +69,16 @@ type socket struct {
 
 // New starts a server. Close it.
 func New() *Server {
-	s := &Server{gate: newGate(), secret: Secret, version: "22.10.1", missing: map[string]bool{}, sockets: map[string]*socket{}, channels: map[string]*Channel{},
+	s := &Server{gate: newGate(), half: newGate(), secret: Secret, version: "22.10.1", missing: map[string]bool{}, sockets: map[string]*socket{}, channels: map[string]*Channel{},
 		bridges: map[string]*Bridge{}, mute: map[string]bool{}}
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.handle))
 	s.http.Listener = &gatedListener{s.http.Listener, s.gate}
+	s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
 	s.http.Start()
 	return s
 }
+
+type connKey struct{}
 
 // URL is the base of ARI.
 func (s *Server) URL() string { return s.http.URL + "/ari" }
@@ -81,6 +86,7 @@ func (s *Server) URL() string { return s.http.URL + "/ari" }
 // Close ends everything.
 func (s *Server) Close() {
 	s.gate.set(false)
+	s.half.set(false)
 	s.CloseSockets()
 	s.http.CloseClientConnections()
 	s.http.Close()
@@ -90,6 +96,9 @@ func (s *Server) Close() {
 
 // Freeze stops everything, as SIGSTOP does: connections stay, nothing is answered.
 func (s *Server) Freeze(on bool) { s.gate.set(on) }
+
+// FreezeSockets makes the event sockets half-open, as a lost route does: they stay, but nothing is answered on them.
+func (s *Server) FreezeSockets(on bool) { s.half.set(on) }
 
 // SetSecret changes what the server takes.
 func (s *Server) SetSecret(secret string) { s.mu.Lock(); defer s.mu.Unlock(); s.secret = secret }

@@ -51,6 +51,9 @@ func (c *Channel) json() map[string]any {
 // events serves the event socket.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	app := r.URL.Query().Get("app")
+	if c, ok := r.Context().Value(connKey{}).(*gatedConn); ok {
+		c.socket.Store(s.half)
+	}
 	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"ari"}})
 	if err != nil {
 		return
