@@ -26,6 +26,7 @@
 //   - A channel just made by /channels/externalMedia is not under our control yet: to add it to a bridge is refused with
 //     422 until its StasisStart.
 //   - A function that is not there is answered with 500, a variable with 404.
+//   - A key is reported again within milliseconds when a re-INVITE comes between the packets of its end.
 //   - chan_pjsip makes 603 of causes that it has no status for, of 16 too, when a call is refused.
 //   - Asterisk closes a quiet HTTP connection after 15 s (session_keep_alive) and takes 100 at once (sessionlimit).
 package asterisk
