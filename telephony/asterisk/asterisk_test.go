@@ -22,15 +22,14 @@ import (
 
 // realAsterisk is an Asterisk in a folder, on loopback ports of its own.
 type realAsterisk struct {
-	t       testing.TB
-	root    string // of the folder
-	dir     string // inside root
-	cmd     *exec.Cmd
-	http    int
-	sip     int
-	phone   int // where calls to trunk "out" go
-	exited  chan struct{}
-	trunkUp bool
+	t      testing.TB
+	root   string // of the folder
+	dir    string // inside root
+	cmd    *exec.Cmd
+	http   int
+	sip    int
+	phone  int // where calls to trunk "out" go
+	exited chan struct{}
 }
 
 // needAsterisk names the folder, or skips loudly: HOTLINE_ASTERISK_ROOT is a root directory with Asterisk 22 in it, and the
@@ -198,7 +197,7 @@ func asteriskFiles(a *realAsterisk, rtp int) map[string]string {
 res_statsd res_crypto res_pjsip res_pjsip_session res_pjsip_pubsub res_pjsip_sdp_rtp res_pjsip_rfc3326 res_pjsip_caller_id res_pjsip_diversion res_pjsip_dtmf_info
 res_pjsip_endpoint_identifier_ip res_pjsip_nat res_pjsip_header_funcs res_http_websocket res_websocket_client res_stasis
 res_stasis_answer res_stasis_device_state res_stasis_playback res_stasis_recording res_stasis_snoop res_ari res_ari_model res_ari_applications res_ari_asterisk
-res_ari_bridges res_ari_channels res_ari_events res_musiconhold chan_pjsip chan_rtp chan_bridge_media bridge_simple bridge_softmix codec_alaw codec_ulaw codec_a_mu
+res_ari_bridges res_ari_channels res_ari_events res_musiconhold chan_pjsip chan_rtp chan_bridge_media bridge_simple bridge_softmix bridge_native_rtp bridge_holding codec_alaw codec_ulaw codec_a_mu
 codec_resample format_wav format_pcm func_callerid func_channel app_stasis app_dial pbx_config`
 	modules := "[modules]\nautoload=no\n"
 	for _, m := range strings.Fields(loads) {
