@@ -7,7 +7,7 @@ GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X hotline/internal/app.Version=$(VER
 export HOTLINE_DATA_DIR ?= $(CURDIR)/data
 UI_SOURCES := $(shell find web/src web/index.html web/package-lock.json web/vite.config.ts web/public -type f 2>/dev/null)
 
-.PHONY: help run build ui test check unit e2e bench fuzz generate setup setup-test lint clean screenshots
+.PHONY: help run build ui test check unit e2e e2e-asterisk bench fuzz generate setup setup-test lint clean screenshots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -33,7 +33,7 @@ web/node_modules/.stamp: web/package-lock.json
 web/dist/index.html: web/node_modules/.stamp $(UI_SOURCES)
 	cd web && npm run build --silent
 
-test: setup-test check unit e2e ## everything CI runs, on a fresh machine, real parts included
+test: setup-test check unit e2e e2e-asterisk ## everything CI runs, on a fresh machine, real parts included
 	@echo "all suites ran"
 
 check: ui lint ## formatting, vet, import rules, types and style of the pages, shipped voice menus
@@ -52,6 +52,9 @@ unit: ui ## tests of packages and of the pages
 
 e2e: setup-test build ## whole-system tests: SIP, browsers, PostgreSQL
 	go test -race -shuffle=on -timeout 15m -p 1 ./internal/e2e/...
+
+e2e-asterisk: setup-test build ## the same suite behind a real Asterisk
+	HOTLINE_TEST_DRIVER=asterisk go test -race -shuffle=on -timeout 15m ./internal/e2e
 
 bench: setup-test ## benchmarks, as ratios in one run
 	go test -run '^$$' -bench . -benchmem ./telephony/... ./queue/... ./internal/...

@@ -34,6 +34,11 @@ func TestContacts(t *testing.T) {
 	if _, err = add(c.ID, NewPoint{Kind: "phone", Value: f.ivanPhone, Sharing: "shared"}); err != nil {
 		t.Errorf("shared: %v", err)
 	}
+	// The same number with another extension: the contact has it, and is told which field to look at.
+	_, err = add(c.ID, NewPoint{Kind: "phone", Value: "+74957654321", Ext: "8"})
+	if e, ok := errors.AsType[*Error](err); !ok || e.Code != CodeConflict || e.Field != "value" || e.Detail.(pointOwner).ContactID != c.ID {
+		t.Errorf("another extension: %v", err)
+	}
 	for field, p := range map[string]NewPoint{"value": {Kind: "phone", Value: "12"}, "kind": {Kind: "fax", Value: "1"}, "sharing": {Kind: "email", Value: "a@b", Sharing: "x"}} {
 		if _, err := add(c.ID, p); codeOf(err) != CodeInvalid {
 			t.Errorf("%s: %v", field, err)

@@ -55,10 +55,12 @@ func (migrateCmd) Run(ctx context.Context, c *cli) error {
 	return withConfig(c, func(cfg config.Config) error { return app.Migrate(ctx, cfg, os.Stdout) })
 }
 
-type doctorCmd struct{}
+type doctorCmd struct {
+	Asterisk bool `help:"Look at the Asterisk that the settings name, too; done anyway when it is the driver."`
+}
 
-func (doctorCmd) Run(ctx context.Context, c *cli) error {
-	return app.Doctor(ctx, c.Config, config.Env, os.Stdout)
+func (d doctorCmd) Run(ctx context.Context, c *cli) error {
+	return app.Doctor(ctx, c.Config, config.Env, d.Asterisk, os.Stdout)
 }
 
 type demoCmd struct {
@@ -66,11 +68,12 @@ type demoCmd struct {
 	Keys   string `help:"Keys pressed in the menu, one after the other; a comma waits for the next prompt." default:"1,1"`
 	Human  bool   `help:"Bring no agent: answer the call yourself in the browser."`
 	Talk   int    `help:"Seconds of talk." default:"5"`
+	Server string `help:"SIP address to dial, host:port; empty: the server's own. With the Asterisk driver: Asterisk's."`
 }
 
 func (d demoCmd) Run(ctx context.Context, c *cli) error {
 	return withConfig(c, func(cfg config.Config) error {
-		return app.Demo(ctx, cfg, app.DemoOptions{Number: d.Number, Keys: d.Keys, Human: d.Human, TalkSeconds: d.Talk}, os.Stdout)
+		return app.Demo(ctx, cfg, app.DemoOptions{Number: d.Number, Keys: d.Keys, Human: d.Human, TalkSeconds: d.Talk, Server: d.Server}, os.Stdout)
 	})
 }
 

@@ -75,8 +75,20 @@ func Serve(ctx context.Context, cfg config.Config, out io.Writer) error {
 func (a *App) greet(out io.Writer) {
 	fmt.Fprintf(out, "\nHotline %s is up.\n\n  pages    http://%s/\n  API      http://%s/api/v1  (document: /openapi.json)\n  SIP      %s, udp and tcp\n  data     %s\n",
 		Version, a.HTTPAddr(), a.HTTPAddr(), a.SIPAddr(), a.cfg.DataDir)
+	if a.byAsterisk() {
+		s := a.ari.State()
+		if s.Ready {
+			fmt.Fprintf(out, "  Asterisk %s at %s, application %s\n", s.Version, a.cfg.AsteriskURL, a.cfg.AsteriskApp)
+		} else {
+			fmt.Fprintf(out, "  Asterisk not ready: %s\n           no calls come in until that is mended; `hotline doctor` says more\n", s.Problem)
+		}
+	}
 	if a.cfg.Demo {
-		fmt.Fprintf(out, "\n  dial     100  voice menu in Russian and English:  sip:100@%s\n           200  straight to the queue\n", a.SIPAddr())
+		where := "sip:100@" + a.SIPAddr().String()
+		if a.byAsterisk() {
+			where = "through Asterisk, trunk provider"
+		}
+		fmt.Fprintf(out, "\n  dial     100  voice menu in Russian and English:  %s\n           200  straight to the queue\n", where)
 	}
 	if len(a.passes) > 0 {
 		fmt.Fprintf(out, "\n  Logins of the demo company. They are shown this once: write them down.\n\n")

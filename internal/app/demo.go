@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ type DemoOptions struct {
 	Keys        string // pressed one after the other, a comma between waits
 	Human       bool   // bring no agent: somebody answers in a browser
 	TalkSeconds int
+	Server      string // SIP address dialled, host:port; empty: the server's own. Behind Asterisk: Asterisk's
 }
 
 const (
@@ -77,7 +79,7 @@ func (d *story) play() (err error) {
 		}
 		defer d.agent.Close()
 	}
-	p, err := telephonytest.NewPhone(telephonytest.PhoneConfig{User: "+79161234567", Server: d.server.SIP})
+	p, err := telephonytest.NewPhone(telephonytest.PhoneConfig{User: "+79161234567", Server: cmp.Or(d.opt.Server, d.server.SIP)})
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"hotline/internal/config"
 	"hotline/internal/pg/cluster"
+	"hotline/telephony/asterisk/check"
 )
 
 // finding is one line of the doctor: what was looked at, how it is, and what to do about it.
@@ -28,8 +29,8 @@ type finding struct {
 }
 
 // Doctor looks at the machine and the configuration and says what is wrong and how to mend it. The error says how many
-// findings stop the server.
-func Doctor(ctx context.Context, path string, env func(string) string, out io.Writer) error {
+// findings stop the server. pbx: look at the Asterisk of the settings as well, though it is not the driver.
+func Doctor(ctx context.Context, path string, env func(string) string, pbx bool, out io.Writer) error {
 	cfg, err := config.Load(path, env)
 	var fs []finding
 	if err != nil {
@@ -51,6 +52,9 @@ func Doctor(ctx context.Context, path string, env func(string) string, out io.Wr
 	}
 	fs = append(fs, doctorKernel()...)
 	fs = append(fs, doctorFlows(cfg)...)
+	if err == nil && (pbx || cfg.Driver == driverAsterisk) {
+		fs = append(fs, doctorAsterisk(ctx, cfg, live)...)
+	}
 	bad := 0
 	for _, f := range fs {
 		mark := map[string]string{"ok": "  ok     ", "warning": "! warning", "error": "X ERROR  "}[f.level]
@@ -176,6 +180,23 @@ func doctorKernel() []finding {
 		return []finding{{"warning", fmt.Sprintf("the kernel gives sockets at most %d bytes: SIP loses packets in bursts", n), "sysctl -w net.core.rmem_max=8388608"}}
 	}
 	return nil
+}
+
+// doctorAsterisk looks at a running Asterisk. A running server of ours may hold its application.
+func doctorAsterisk(ctx context.Context, cfg config.Config, live bool) []finding {
+	secret, err := cfg.AsteriskPassword()
+	if err != nil {
+		return []finding{{"error", err.Error(), "make the file, readable by this user only"}}
+	}
+	app := cfg.AsteriskApp
+	if live && cfg.Driver == driverAsterisk { // that is us
+		app = ""
+	}
+	var fs []finding
+	for _, f := range check.Run(ctx, check.Config{URL: cfg.AsteriskURL, User: cfg.AsteriskUser, Secret: secret, App: app, Music: cfg.AsteriskMusic}) {
+		fs = append(fs, finding{string(f.Level), "Asterisk: " + f.What, f.Fix})
+	}
+	return fs
 }
 
 func doctorFlows(cfg config.Config) []finding {

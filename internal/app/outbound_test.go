@@ -122,6 +122,9 @@ func TestCallOutFromTicket(t *testing.T) {
 		t.Errorf("the customer sees %q", user)
 	}
 	s.agentIs(ctx, "agent1", queue.Dialing)
+	if live := s.liveTalks(ctx); len(live) != 1 || live[0].Agent != "agent1" || string(live[0].Call) != call {
+		t.Errorf("the engine is told of %v: it would take the agent's state back", live)
+	}
 	s.ok(a.Hears(ctx, []float64{425}, nil))
 	if code := s.refused(ctx, a, map[string]any{"ticket": ticket}); code != "agent_busy" {
 		t.Errorf("a second call at once: %s", code)

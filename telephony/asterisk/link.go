@@ -76,6 +76,7 @@ func (d *Driver) giveUp() {
 
 // session is one stay at Asterisk. was reports whether it came so far that calls could be made.
 func (d *Driver) session(ctx context.Context) (was bool, err error) {
+	d.rest.fresh()
 	version, problem, err := d.examine(ctx)
 	if err != nil {
 		return false, err

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -30,8 +31,10 @@ type Options struct {
 	Retries    int    // times two seconds that a caller waits for an absent application; 0: as shipped
 	RTPPorts   int    // 0: 1000
 	Modules    []string
-	PJSIP      string // more of pjsip.conf: trunks, phones
-	Dialplan   string // more of extensions.conf
+	PJSIP      string                              // more of pjsip.conf: trunks, phones
+	Dialplan   string                              // more of extensions.conf
+	Files      map[string]string                   // further files of the configuration, by name
+	Stock      func(etc string, a *Asterisk) error // instead of deploy/asterisk: edits the configuration that the package brings
 }
 
 // Asterisk is the running child. Its methods belong to one test goroutine; what fails, fails the test it was started for.
@@ -161,7 +164,7 @@ func prepare(root string, o Options) (*Asterisk, error) {
 	a.URL = "http://" + a.HTTP + "/ari"
 	if a.Music == "" {
 		a.Music = filepath.Join(dir, "music")
-		if err := tone(a.Music); err != nil {
+		if err := holdTone(a.Music); err != nil {
 			return nil, err
 		}
 	}
@@ -174,6 +177,9 @@ func (a *Asterisk) configure() error {
 		if err := os.MkdirAll(filepath.Join(a.Dir, sub), 0o755); err != nil {
 			return err
 		}
+	}
+	if a.opts.Stock != nil {
+		return a.stock()
 	}
 	cache := filepath.Join(a.root, ".cache/asterisk")
 	cmd := exec.Command(filepath.Join(a.root, "deploy/asterisk/install.sh"), filepath.Join(a.Dir, "etc"))
@@ -192,7 +198,9 @@ func (a *Asterisk) configure() error {
 	for _, m := range a.opts.Modules {
 		modules += "require = " + m + ".so\n"
 	}
-	for name, text := range map[string]string{"modules-local.conf": modules, "pjsip-local.conf": a.opts.PJSIP, "extensions-local.conf": a.opts.Dialplan} {
+	files := map[string]string{"modules-local.conf": modules, "pjsip-local.conf": a.opts.PJSIP, "extensions-local.conf": a.opts.Dialplan}
+	maps.Copy(files, a.opts.Files)
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(a.Dir, "etc", name), []byte(text), 0o644); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // HoldHz is the tone of the music.
 const HoldHz = 350
 
-func tone(dir string) error {
+func holdTone(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}

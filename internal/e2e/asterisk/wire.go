@@ -72,7 +72,7 @@ func (w *Wire) accept() {
 func (w *Wire) carry(p *pair) {
 	defer func() { w.mu.Lock(); delete(w.pairs, p); w.mu.Unlock() }()
 	defer reset(p.near)
-	if !w.pass(p) {
+	if !w.pass() {
 		return
 	}
 	far, err := net.DialTimeout("tcp", w.to, 5*time.Second)
@@ -101,7 +101,7 @@ func (w *Wire) move(p *pair, from, to net.Conn) {
 		if err != nil {
 			return
 		}
-		if !w.pass(p) {
+		if !w.pass() {
 			return
 		}
 		select {
@@ -120,7 +120,7 @@ func (w *Wire) move(p *pair, from, to net.Conn) {
 }
 
 // pass waits while the wire is cut. It is false when the wire is closed for good.
-func (w *Wire) pass(*pair) bool {
+func (w *Wire) pass() bool {
 	w.mu.Lock()
 	gate := w.gate
 	w.mu.Unlock()

@@ -129,6 +129,17 @@ func (p *Program) Desk(cfg telephonytest.PhoneConfig) *telephonytest.Phone {
 	return p.phone(cfg)
 }
 
+// Provider has the trunk's calls out arrive at a telephone, with a number of ours as caller id.
+func (p *Program) Provider(ctx context.Context, ph *telephonytest.Phone, callerID string) {
+	p.t.Helper()
+	if p.PBX == nil {
+		p.Set(ctx, "/trunks/"+Trunk(), map[string]any{"host": ph.Addr().Addr().String(), "port": ph.Addr().Port(), "caller_id": callerID})
+		return
+	}
+	p.PBX.SetProvider(ctx, ph.Addr().String())
+	p.Set(ctx, "/trunks/"+Trunk(), map[string]any{"caller_id": callerID})
+}
+
 func (p *Program) phone(cfg telephonytest.PhoneConfig) *telephonytest.Phone {
 	p.t.Helper()
 	ph, err := telephonytest.NewPhone(cfg)
