@@ -20,6 +20,7 @@
 //     is opened again. Music on a channel goes on meanwhile. New calls do not: Stasis() fails while no socket is there.
 //   - A channel that came in gives no ChannelDestroyed: our subscription ends with StasisEnd. Its cause is in
 //     ChannelHangupRequest, and only if that is not soft: the 32 of a soft one is no cause of Q.850.
+//     A soft one with bit 1 comes from rtp_timeout.
 //   - A CANCEL before the answer has cause 127, a plain BYE 16 on calls in and none on calls out.
 //   - Music on a channel goes on, and is heard, when the channel enters a bridge; it must be stopped.
 //   - An unknown class of music is answered with 204, and the default class is played.
