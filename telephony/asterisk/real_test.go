@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -121,7 +120,7 @@ func TestRealCall(t *testing.T) {
 		t.Errorf("play after the end: %v", err)
 	}
 	a.empty(ctx)
-	if strings.Contains(r.logged.String(), "geheim") {
+	if strings.Contains(r.logged.String(), a.Secret) {
 		t.Error("the secret is in the log")
 	}
 }
@@ -383,7 +382,7 @@ func TestRealFaults(t *testing.T) {
 	ok(t, stays.Hears(ctx, []float64{350}, nil))
 
 	began := time.Now()
-	a.signal(syscall.SIGSTOP)
+	a.Freeze()
 	r.state(ctx, "the alarm", func(s State) bool { return !s.Ready })
 	t.Logf("alarm after %v", time.Since(began))
 	at := time.Now()
@@ -399,7 +398,7 @@ func TestRealFaults(t *testing.T) {
 		t.Errorf("dead after %v", took)
 	}
 	t.Logf("dead after %v", time.Since(began))
-	a.signal(syscall.SIGCONT)
+	a.Thaw()
 	thawed := time.Now()
 	r.ready(ctx)
 	t.Logf("ready %v after the thaw", time.Since(thawed))
@@ -416,11 +415,11 @@ func TestRealFaults(t *testing.T) {
 		}
 	}
 
-	a.kill()
+	a.Kill()
 	began = time.Now()
 	r.state(ctx, "the loss", func(s State) bool { return !s.Ready })
 	t.Logf("loss seen after %v", time.Since(began))
-	a.start()
+	a.Restart(ctx)
 	if e := over(ctx, t, one); e.Result != telephony.ResultUpstream || e.Reason != telephony.ReasonUnreachable {
 		t.Errorf("end %+v", e)
 	}
