@@ -72,7 +72,8 @@ func (e *Engine) enter(ctx context.Context, ev event) (*Place, error) {
 }
 
 // AdoptTalk takes over a talk that was going on before a restart, for a call whose driver kept it up: the agent is in it
-// again, and Requeue works as in any talk. Of the entry, queue, skills, language and credit (the wait so far) count.
+// again, and Requeue works as in any talk. Of the entry, queue, skills, language and credit (the wait so far) count. Saying
+// it again of the same agent renews all but the queue.
 // ErrWrongState: the agent is in another call, or signed off; then Enter with Front and Prefer is the way.
 func (e *Engine) AdoptTalk(ctx context.Context, agent string, entry Entry) error {
 	entry.Skills = maps.Clone(entry.Skills)

@@ -61,15 +61,28 @@ func (s *state) contact(a *agent, ev *event) error {
 // adoptTalk takes over a talk that a restart of ours did not end. The agent's page may not be back yet: then the talk has
 // an agent who is lost, as after a reload.
 func (s *state) adoptTalk(a *agent, ev *event) error {
-	if s.talks[ev.call] != nil || s.waiting[ev.call] != nil {
+	c := s.waiting[ev.call]
+	if a.call == ev.call && a.state.onCall() { // told again, now that more is known of the call
+		if t := s.talks[ev.call]; t != nil {
+			t.skills, t.lang, t.credit = ev.entry.Skills, ev.entry.Lang, ev.entry.Credit
+		}
+		return nil
+	}
+	if s.talks[ev.call] != nil || c != nil && (c.state != EntryParked || c.leaving) {
 		return ErrAlreadyWaiting
 	}
 	if a.state.onCall() || a.state == Ringing || !may(agentMoves, a.state, Talking) {
 		return wrongState(a, ErrWrongState)
 	}
-	if q := s.queues[ev.entry.Queue]; q != nil {
+	q := s.queues[ev.entry.Queue]
+	switch {
+	case c != nil: // the end of its row was not written any more
+		c.agent = a
+		s.strike(c, OutAnswered, "")
+		s.talks[ev.call] = c
+	case q != nil:
 		row := s.nextRow // its row has ended as answered
-		c := s.newCaller(q, ev.entry, noInstant)
+		c = s.newCaller(q, ev.entry, noInstant)
 		s.nextRow = row
 		c.agent = a
 		s.talks[ev.call] = c

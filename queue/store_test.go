@@ -371,6 +371,7 @@ func TestRestartKeepsTalks(t *testing.T) {
 		t.Fatalf("adopted twice: %v", err)
 	}
 	d.must(d.Contact(d.ctx, "c1", one, LostCall))
+	d.must(d.AdoptTalk(d.ctx, one, of("c1"))) // again, with nothing new
 	d.must(d.Connection(d.ctx, one, Online))
 	d.state(one, LostCall, "")
 	d.must(d.Contact(d.ctx, "c1", one, Talking)) // its sound is back
@@ -399,6 +400,35 @@ func TestRestartKeepsTalks(t *testing.T) {
 	}
 	if err := d.AdoptTalk(d.ctx, "nobody", of("c3")); !errors.Is(err, ErrUnknownAgent) {
 		t.Fatalf("nobody: %v", err)
+	}
+	d.stop()
+}
+
+// TestRestartBetweenAnswerAndRow: killed when the agent had answered and the caller's row still said that it waits. The talk
+// is taken over, and the place ends as answered.
+func TestRestartBetweenAnswerAndRow(t *testing.T) {
+	pool := pgtest.New(t)
+	c := stand(t, pool, nil)
+	c.online("ann")
+	c.offer(c.enter("c1"))
+	c.flush()
+	c.stop()
+
+	d := stand(t, pool, nil)
+	d.must(d.AdoptTalk(d.ctx, "ann", Entry{Call: "c1", Queue: "support", Later: true}))
+	d.state("ann", Talking, "")
+	if _, err := d.Adopt(d.ctx, "c1"); !errors.Is(err, ErrUnknownCall) {
+		t.Fatalf("the place is still there: %v", err)
+	}
+	d.must(d.Contact(d.ctx, "c1", "ann", LostCall))
+	if _, err := d.Requeue(d.ctx, "c1", "ann", "reconnect"); err != nil {
+		t.Fatal(err)
+	}
+	d.flush()
+	var rows string
+	d.must(pool.QueryRow(d.ctx, `SELECT string_agg(concat_ws(' ', state, outcome), ', ' ORDER BY id) FROM queue_entry WHERE call = 'c1'`).Scan(&rows))
+	if rows != "ended answered, waiting" {
+		t.Fatalf("rows %q", rows)
 	}
 	d.stop()
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +22,22 @@ import (
 type cutCalls struct {
 	found []*calllog.Summary // by the journal; used during the start only
 
-	mu    sync.Mutex // guards alive
-	alive map[telephony.LegID]*calllog.Summary
+	mu     sync.Mutex // guards what follows
+	alive  map[telephony.LegID]*calllog.Summary
+	closed map[telephony.LegID]bool    // those of alive that were given up
+	kept   map[telephony.CallID]string // agents of talks among alive: nobody else gets them before it is known what became of the talk
+}
+
+func (c *cutCalls) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive, c.closed, c.kept = map[telephony.LegID]*calllog.Summary{}, map[telephony.LegID]bool{}, map[telephony.CallID]string{}
+}
+
+func (c *cutCalls) add(s *calllog.Summary) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive[s.Begin.Leg] = s
 }
 
 // take gives the call of a leg, once; nil: there is none.
@@ -33,24 +49,66 @@ func (c *cutCalls) take(leg telephony.LegID) *calllog.Summary {
 	return s
 }
 
-// rest empties the list.
-func (c *cutCalls) rest() (out []*calllog.Summary) {
+// giveUp takes the calls from the list whose leg is not known to the driver. more: others are left.
+func (c *cutCalls) giveUp(known func(telephony.LegID) bool) (out []*calllog.Summary, more bool) {
+	c.mu.Lock()
+	legs := slices.Collect(maps.Keys(c.alive))
+	c.mu.Unlock()
+	legs = slices.DeleteFunc(legs, known)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.alive {
-		out = append(out, s)
+	for _, leg := range legs {
+		if s := c.alive[leg]; s != nil { // not taken meanwhile
+			out = append(out, s)
+			c.closed[leg] = true
+			delete(c.alive, leg)
+		}
 	}
-	clear(c.alive)
+	return out, len(c.alive) > 0
+}
+
+// some reports whether it is not known yet of every call what became of it.
+func (c *cutCalls) some() bool { c.mu.Lock(); defer c.mu.Unlock(); return len(c.alive) > 0 }
+
+// over reports whether a leg's call was given up.
+func (c *cutCalls) over(leg telephony.LegID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed[leg]
+}
+
+// talks are the kept agents with their calls.
+func (c *cutCalls) talks() (out []queue.LiveCall) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for call, agent := range c.kept {
+		out = append(out, queue.LiveCall{Call: call, Agent: agent})
+	}
 	return out
+}
+
+func (c *cutCalls) keep(call telephony.CallID, agent string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept[call] = agent
+}
+
+// unkeep forgets a kept agent and names it; empty: none was.
+func (c *cutCalls) unkeep(call telephony.CallID) (agent string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	agent = c.kept[call]
+	delete(c.kept, call)
+	return agent
 }
 
 // closeCut ends the calls that a crash cut off, each once and with its true last state; the rows, the callbacks and the
 // tickets follow by the ordinary way. Calls that Asterisk carries are kept until it has told which of them live.
 func (a *App) closeCut(ctx context.Context) error {
-	a.cut.alive = map[telephony.LegID]*calllog.Summary{}
 	for _, s := range a.cut.found {
 		if a.byAsterisk() && s.Begin.Driver == driverAsterisk {
-			a.cut.alive[s.Begin.Leg] = s
+			a.cut.add(s)
+			a.keepAgent(ctx, s)
 			continue
 		}
 		if err := a.closeOne(ctx, s); err != nil {
@@ -59,6 +117,37 @@ func (a *App) closeCut(ctx context.Context) error {
 	}
 	a.cut.found = nil
 	return a.recordings.Recover(ctx)
+}
+
+// inTalk reports whether a call was a talk with an agent.
+func inTalk(s *calllog.Summary) bool {
+	return s.State == calllog.StateTalking && s.Agent != "" && !s.Speaks
+}
+
+// keepAgent puts the agent of a talk that may go on into it again, lost for now, so that it is free for no other call
+// before the driver has told.
+func (a *App) keepAgent(ctx context.Context, s *calllog.Summary) {
+	if !inTalk(s) || a.agentKind(s.Agent) != queue.Browser {
+		return
+	}
+	if err := a.engine.AdoptTalk(ctx, s.Agent, talkEntry(s)); err != nil {
+		a.log.Info("agent of a cut talk not kept for it", "call", s.Call, "agent", s.Agent, "cause", err)
+		return
+	}
+	a.cut.keep(s.Call, s.Agent)
+	_ = a.engine.Contact(ctx, s.Call, s.Agent, queue.LostCall)
+}
+
+// talkEntry is a talk for the queue engine.
+func talkEntry(s *calllog.Summary) queue.Entry {
+	return queue.Entry{Call: s.Call, Queue: s.Queue, Lang: s.Lang, Credit: s.Wait, Later: true}
+}
+
+// freeKept frees the agent that was kept for a call whose talk does not go on.
+func (a *App) freeKept(ctx context.Context, call telephony.CallID) {
+	if agent := a.cut.unkeep(call); agent != "" {
+		_ = a.engine.ContactEnded(context.WithoutCancel(ctx), call, agent)
+	}
 }
 
 // closeOne writes the end of a call that is no more.
@@ -70,6 +159,7 @@ func (a *App) closeOne(ctx context.Context, s *calllog.Summary) error {
 	if place, err := a.engine.Adopt(ctx, s.Call); err == nil {
 		place.Leave(queue.LeftFault)
 	}
+	a.freeKept(ctx, s.Call)
 	a.log.Warn("call cut by a crash closed", "call", s.Call, "state", s.State)
 	a.metrics.ended.WithLabelValues(string(end.Result), string(end.Reason)).Inc()
 	return nil
@@ -105,24 +195,38 @@ func (a *App) GoOn(ctx context.Context, in callerLeg) bool {
 	c.adopted(ctx, a, &was)
 	var end telephony.End
 	defer func() { a.finish(ctx, c, end, recover()) }()
-
-	a.identify(ctx, c)
-	c.ticket = was.Who.Ticket
-	out, ok := a.restore(ctx, c, &was)
-	if !ok {
-		end = a.unknownNumber(ctx, c)
+	if was.State == calllog.StateNew { // nothing was decided yet
+		end = a.arrive(ctx, c)
 		return true
 	}
-	if was.State == calllog.StateTalking && was.Agent != "" && out.Kind == ivr.KindQueue {
-		exit, over := a.rejoin(ctx, c, out, &was)
-		if over != nil {
-			end = *over
-			return true
-		}
-		out = c.run.Resume(ctx, in, exit)
+	c.ticket, c.spoke = was.Who.Ticket, was.Speaks
+	if was.State == calllog.StateWaiting || was.State == calllog.StateRinging {
+		c.waited = was.Waited(a.now())
 	}
-	end = a.carry(ctx, c, out)
+	a.identify(ctx, c)
+	end = a.goOnAt(ctx, c, &was)
 	return true
+}
+
+// goOnAt carries an adopted call on from where it was.
+func (a *App) goOnAt(ctx context.Context, c *call, was *calllog.Summary) telephony.End {
+	out, ok := a.restore(ctx, c, was)
+	if !ok {
+		return a.unknownNumber(ctx, c)
+	}
+	switch {
+	case out.Kind != ivr.KindQueue:
+	case inTalk(was):
+		exit, over := a.rejoin(ctx, c, out, was)
+		if over != nil {
+			return *over
+		}
+		out = c.run.Resume(ctx, c.in, exit)
+	case was.Speaks: // the queue's own answering machine
+		return *a.queueVoicemail(ctx, c, out.Queue.Name)
+	}
+	a.freeKept(ctx, c.id)
+	return a.carry(ctx, c, out)
 }
 
 // adopted journals that the call goes on, and that the agent's leg ended with the process that had it.
@@ -156,21 +260,29 @@ func (a *App) goOnOut(ctx context.Context, in callerLeg, s *calllog.Summary) {
 	}
 	w := &waiting{a: a, c: c, q: &ivr.QueueReq{Name: was.Queue, Lang: was.Lang}}
 	var over *telephony.End
-	if side, err := a.backInTalk(ctx, c, &was, queue.Entry{Call: c.id, Queue: was.Queue, Lang: was.Lang, Later: true}); err == nil {
+	side, err := a.backInTalk(ctx, c, &was, talkEntry(&was))
+	if err == nil {
 		_, over = a.converse(ctx, c, w, side, &was)
 	} else {
 		a.log.Info("talk not taken up again", "call", c.id, "agent", was.Agent, "cause", err)
+		a.freeKept(ctx, c.id)
 		_, over = a.queueOut(ctx, c, w, was.Agent)
 	}
 	end = *cmp.Or(over, &telephony.End{})
 }
+
+// errNoTalk says that a call was no talk any more when the process ended that had it.
+var errNoTalk = errors.New("it was waiting")
 
 // errDeskGone says that a desk phone's side of a talk ended with the process that had it.
 var errDeskGone = errors.New("the desk phone's side has ended")
 
 // backInTalk puts the agent of a talk into it again, lost for now.
 func (a *App) backInTalk(ctx context.Context, c *call, was *calllog.Summary, e queue.Entry) (*agentSide, error) {
-	if a.agentKind(was.Agent) != queue.Browser {
+	switch {
+	case !inTalk(was):
+		return nil, errNoTalk
+	case a.agentKind(was.Agent) != queue.Browser:
 		return nil, errDeskGone
 	}
 	if err := a.engine.AdoptTalk(ctx, was.Agent, e); err != nil {
@@ -223,6 +335,7 @@ func (a *App) rejoin(ctx context.Context, c *call, out ivr.Outcome, was *calllog
 		return a.converse(ctx, c, &waiting{a: a, c: c, q: &q, out: out}, side, was)
 	}
 	a.log.Info("talk not taken up again", "call", c.id, "agent", was.Agent, "cause", err)
+	a.freeKept(ctx, c.id)
 	place, err := a.engine.Enter(ctx, entry)
 	if err != nil {
 		return a.notAdmitted(ctx, c, out, a.queueConfig(q.Name), err)
@@ -234,7 +347,11 @@ func (a *App) rejoin(ctx context.Context, c *call, out ivr.Outcome, was *calllog
 // leaveCalls leaves the calls that Asterisk carries and that outlived the drain to the next process, as a crash would, but
 // with everything written: journal and queue close first, so that the calls' functions end without a trace.
 func (a *App) leaveCalls(ctx context.Context) {
-	if a.ari == nil || len(a.calls.list()) == 0 {
+	if a.ari == nil {
+		return
+	}
+	a.out.leave() // a number that is still being called is not left to anybody
+	if len(a.calls.list()) == 0 && !a.cut.some() {
 		return
 	}
 	a.leaving.Store(true)
@@ -251,8 +368,8 @@ func (a *App) left(c *call) bool { return a.leaving.Load() && outlives(c.in) }
 const (
 	// giveUp is how long calls wait for an Asterisk that does not answer.
 	giveUp = 150 * time.Second
-	// claimTime is how long after Asterisk has listed its channels a call may still be claimed.
-	claimTime = 5 * time.Second
+	// claimEvery is how often it is looked whether calls that were found in Asterisk have gone before they were taken over.
+	claimEvery = 500 * time.Millisecond
 )
 
 // adoptGrace is how long places in queues that were there before a crash wait for their calls: hardly, where no call

@@ -104,6 +104,7 @@ type Options struct {
 // New prepares an App; nothing is opened before Start.
 func New(cfg config.Config, o Options) *App {
 	a := &App{cfg: cfg, now: o.Now, log: o.Log, reg: prometheus.NewRegistry(), dirty: make(chan struct{}, 1), reload: make(chan struct{}, 1), noUI: o.NoUI}
+	a.cut.clear()
 	a.calls.byID = map[telephony.CallID]*call{}
 	a.offers.m = map[string]*pendingOffer{}
 	a.positions.m = map[telephony.CallID]int{}
@@ -250,7 +251,7 @@ func (a *App) liveTalks(context.Context) []queue.LiveCall {
 			out = append(out, queue.LiveCall{Call: c.id, Agent: v.Agent})
 		}
 	}
-	return out
+	return append(out, a.cut.talks()...)
 }
 
 func (a *App) startBrowsers(ctx context.Context) (err error) {

@@ -69,7 +69,7 @@ func (a *App) startAsterisk(_, bg context.Context) (err error) {
 			}
 		}},
 		func(ctx context.Context, leg *asterisk.Leg) { a.ServeCall(ctx, leg) },
-		func(ctx context.Context, leg *asterisk.Leg) bool { return a.GoOn(ctx, leg) })
+		a.takeOver)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,19 @@ func (a *App) startAsterisk(_, bg context.Context) (err error) {
 	return nil
 }
 
+// takeOver goes on with a call that was there before this process. One of which the journal knows nothing was met in the
+// instant when it arrived: it is a new call. False: its call is over, or it is the side that we had called.
+func (a *App) takeOver(ctx context.Context, leg *asterisk.Leg) bool {
+	if a.GoOn(ctx, leg) {
+		return true
+	}
+	if !leg.Inbound() || a.journal.Ended(leg.ID()) || a.cut.over(leg.ID()) {
+		return false
+	}
+	a.ServeCall(ctx, leg)
+	return true
+}
+
 // closeRest ends the calls of before that Asterisk does not know any more, or did not tell about in time.
 func (a *App) closeRest(ctx context.Context, ready <-chan struct{}) error {
 	limit := time.NewTimer(giveUp)
@@ -102,20 +115,25 @@ func (a *App) closeRest(ctx context.Context, ready <-chan struct{}) error {
 	case <-ctx.Done():
 		return nil // the next start has them again
 	case <-limit.C:
-	case <-ready:
-		claim := time.NewTimer(claimTime)
-		defer claim.Stop()
+	case <-ready: // every leg that is there is known to the driver by now
+	}
+	tick := time.NewTicker(claimEvery)
+	defer tick.Stop()
+	var errs []error
+	for {
+		gone, more := a.cut.giveUp(a.ari.Known)
+		for _, s := range gone {
+			errs = append(errs, a.closeOne(ctx, s))
+		}
+		if !more {
+			return errors.Join(errs...)
+		}
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-claim.C:
+			return errors.Join(errs...)
+		case <-tick.C:
 		}
 	}
-	var errs []error
-	for _, s := range a.cut.rest() {
-		errs = append(errs, a.closeOne(ctx, s))
-	}
-	return errors.Join(errs...)
 }
 
 // asteriskState raises and clears the alarm of a lost or refusing Asterisk.

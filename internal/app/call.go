@@ -39,9 +39,11 @@ type call struct {
 	run  *ivr.Run
 	set  *ivr.Set
 
-	ticket   string // number keyed in the menu; a claim
-	noRecord bool   // the menu said so: consent declined. Written by the call's goroutine alone
-	out      bool   // we called: in is the customer's leg all the same
+	ticket   string        // number keyed in the menu; a claim
+	waited   time.Duration // before a restart, for the next place in a queue
+	spoke    bool          // before a restart a message was begun: whatever follows, it is one
+	noRecord bool          // the menu said so: consent declined. Written by the call's goroutine alone
+	out      bool          // we called: in is the customer's leg all the same
 
 	mu   sync.Mutex // guards view; leaf data
 	view callView

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
+
 	"hotline/internal/auth"
 	"hotline/internal/config"
 	"hotline/telephony/telephonytest"
@@ -168,4 +170,23 @@ func TestDeskPhoneAtAFixedAddress(t *testing.T) {
 	s.ok(in.Hears(ctx, []float64{1000}, nil))
 	c.Hangup()
 	<-in.Done()
+}
+
+// Jobs that a kill cut off are done at the next start, not an hour later; another node's are left alone.
+func TestCutJobsAreGivenBack(t *testing.T) {
+	s := start(t)
+	ctx := s.ctx(30 * time.Second)
+	later := &river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)}
+	for _, node := range []string{s.journal.ID(), "another"} {
+		job, err := s.jobs.Insert(ctx, wrapupJob{Call: "of " + node}, later)
+		s.ok(err)
+		_, err = s.db.Pool.Exec(ctx, `UPDATE river_job SET state = 'running', attempted_by = ARRAY['one before', $2], attempted_at = now() WHERE id = $1`, job.Job.ID, node)
+		s.ok(err)
+	}
+	s.ok(freeJobs(ctx, s.db.Pool, s.journal.ID()))
+	state := `SELECT state::text FROM river_job WHERE args->>'call' = $1`
+	if got := one[string](s, ctx, state, "of another"); got != "running" {
+		t.Errorf("another node's job is %s", got)
+	}
+	s.eventually(ctx, "the cut job is done or tried", func() bool { return one[string](s, ctx, state, "of "+s.journal.ID()) != "running" })
 }

@@ -24,26 +24,28 @@ func (a *App) ServeCall(ctx context.Context, in callerLeg) {
 	}
 	var end telephony.End // zero = server error: forgetting to set it shows
 	defer func() { a.finish(ctx, c, end, recover()) }()
+	end = a.arrive(ctx, c)
+}
 
+// arrive finds out who calls and where to, and carries the call to its end.
+func (a *App) arrive(ctx context.Context, c *call) telephony.End {
+	in := c.in
 	a.identify(ctx, c) // a claim with a trust level, never a credential
 	if c.who.Blocked {
-		end = telephony.End{Result: telephony.ResultCaller, Reason: telephony.ReasonRejected, By: telephony.SideSystem, Detail: "number policy"}
 		in.Hangup(telephony.CauseDeclined)
-		return
+		return telephony.End{Result: telephony.ResultCaller, Reason: telephony.ReasonRejected, By: telephony.SideSystem, Detail: "number policy"}
 	}
 	route, ok := a.route(in.Party().Called)
 	if !ok {
-		end = a.unknownNumber(ctx, c)
-		return
+		return a.unknownNumber(ctx, c)
 	}
 	if route.MaxCalls > 0 && a.calls.count(in.Party().Called) > route.MaxCalls {
-		end = telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonOverload, By: telephony.SideSystem, Detail: "max_calls of the number"}
 		in.Hangup(telephony.CauseBusy)
-		return
+		return telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonOverload, By: telephony.SideSystem, Detail: "max_calls of the number"}
 	}
 	c.set = a.menus()
 	c.run = c.set.StartRoute(route, a.ivrCaller(c), a.ivrEnv(ctx, c))
-	end = a.carry(ctx, c, c.run.Next(ctx, in))
+	return a.carry(ctx, c, c.run.Next(ctx, in))
 }
 
 // carry goes from hand-over to hand-over until the call is over, and says how it ended.
@@ -118,6 +120,7 @@ func (a *App) finish(ctx context.Context, c *call, end telephony.End, panicked a
 		a.log.Error("call panicked", "call", c.id, "panic", fmt.Sprint(panicked), "stack", string(debug.Stack()))
 		end = telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonPanic, By: telephony.SideSystem, Detail: fmt.Sprint(panicked)}
 	}
+	a.freeKept(ctx, c.id)
 	if a.left(c) { // it goes on in the next process
 		a.calls.remove(c)
 		return
@@ -188,7 +191,7 @@ func (a *App) identify(ctx context.Context, c *call) {
 		}
 		v.Lang = who.Locale
 	})
-	c.noteIdentity(ctx, a, "")
+	c.noteIdentity(ctx, a, c.ticket)
 }
 
 // noteIdentity journals who it may be, and the ticket number keyed in the menu.

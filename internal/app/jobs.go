@@ -53,12 +53,24 @@ func migrateJobs(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
+// freeJobs gives the jobs back that this node was working on when it was killed. River would do so after an hour.
+func freeJobs(ctx context.Context, pool *pgxpool.Pool, node string) error {
+	_, err := pool.Exec(ctx, `UPDATE river_job SET state = 'available' WHERE state = 'running' AND attempted_by[array_upper(attempted_by, 1)] = $1`, node)
+	if err != nil {
+		return fmt.Errorf("give cut jobs back: %w", err)
+	}
+	return nil
+}
+
 func (a *App) startJobs(ctx, bg context.Context) (err error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &callWorker{a: a})
 	river.AddWorker(workers, &wrapupWorker{a: a})
+	if err := freeJobs(ctx, a.db.Pool, a.journal.ID()); err != nil {
+		return err
+	}
 	a.jobs, err = river.NewClient(riverpgxv5.New(a.db.Pool), &river.Config{Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 8}},
-		Workers: workers, Logger: slog.New(levelAbove{a.log.Handler(), slog.LevelWarn}), FetchPollInterval: 500 * time.Millisecond})
+		ID: a.journal.ID(), Workers: workers, Logger: slog.New(levelAbove{a.log.Handler(), slog.LevelWarn}), FetchPollInterval: 500 * time.Millisecond})
 	if err != nil {
 		return fmt.Errorf("make the job client: %w", err)
 	}

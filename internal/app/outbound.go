@@ -33,6 +33,16 @@ type callsOut struct {
 	ctx   context.Context
 	wg    sync.WaitGroup
 	dials dials
+
+	quit    chan struct{} // closed: calls that have not come to a talk are given up
+	once    sync.Once     // closes quit
+	dialing sync.WaitGroup
+}
+
+// leave gives up the calls that have not come to a talk, and waits until they are over.
+func (o *callsOut) leave() {
+	o.once.Do(func() { close(o.quit) })
+	o.dialing.Wait()
 }
 
 var errStopping = errors.New("the server stops")
@@ -40,7 +50,7 @@ var errStopping = errors.New("the server stops")
 // startOut makes calls out possible. Stopping it ends those that outlived the drain, and waits for them.
 func (a *App) startOut(ctx context.Context) error {
 	run, stop := context.WithCancelCause(context.WithoutCancel(ctx))
-	a.out.ctx = run
+	a.out.ctx, a.out.quit = run, make(chan struct{})
 	a.onStop(func(context.Context) error {
 		stop(errStopping)
 		a.out.wg.Wait()
@@ -90,6 +100,7 @@ func (a *App) callOut(ctx context.Context, login string, r tickets.DialRequest, 
 	if target.Ticket != nil {
 		d.Ticket = target.Ticket.Number
 	}
+	a.out.dialing.Add(1)
 	a.out.wg.Go(o.serve)
 	return d, nil
 }
@@ -183,6 +194,8 @@ func (a *App) trunkFace(name string) (callerID, region, area string) {
 func (o *outCall) serve() {
 	a, c, ctx := o.a, o.c, o.a.out.ctx
 	defer a.out.dials.free(o.login)
+	through := sync.OnceFunc(a.out.dialing.Done)
+	defer through()       // after finish
 	var end telephony.End // zero = server error: forgetting to set it shows
 	defer func() { a.finish(ctx, c, end, recover()) }()
 	a.publish()
@@ -198,6 +211,7 @@ func (o *outCall) serve() {
 		return
 	}
 	a.metrics.dials.WithLabelValues("answered").Inc()
+	through()
 	_, over := a.converse(ctx, c, &waiting{a: a, c: c, q: &ivr.QueueReq{Name: o.queue, Lang: o.target.Lang}}, side, nil)
 	end = *cmp.Or(over, &telephony.End{})
 }
@@ -311,8 +325,12 @@ func (o *outCall) during(ctx context.Context, gone <-chan struct{}, work func(co
 	defer cancel(nil)
 	done := make(chan error, 1)
 	go func() { done <- work(work1) }() // joined here
+	quit := o.a.out.quit
 	for {
 		select {
+		case <-quit:
+			quit = nil
+			cancel(errStopping)
 		case err := <-done:
 			if why := context.Cause(work1); why != nil {
 				return why

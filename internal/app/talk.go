@@ -65,6 +65,7 @@ func (a *App) converse(ctx context.Context, c *call, w *waiting, side *agentSide
 	t.record(ctx, back != nil && back.Paused)
 	c.update(a.now(), func(v *callView) { v.State, v.Agent = "talking", side.login })
 	if back != nil {
+		a.cut.unkeep(c.id)                       // from here on it is a talk as any other
 		c.note(ctx, a, calllog.TypeResumed, nil) // nobody is on hold any more
 		t.lose(ctx, a.now())
 	}

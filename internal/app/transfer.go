@@ -118,23 +118,26 @@ func (a *App) voicemail(ctx context.Context, c *call, req ivr.VoicemailReq) (exi
 	prompt := req.Prompt
 	prompt.Clips = append(append([]telephony.Clip{}, prompt.Clips...), telephony.Clip{Silence: 300 * time.Millisecond},
 		telephony.Clip{Tone: &telephony.Tone{Hz: []float64{440}, For: 400 * time.Millisecond}})
+	empty := ivr.ExitEmpty
+	if c.spoke {
+		empty = ivr.ExitDone
+	}
 	if key := a.playUntilKey(ctx, c, prompt, req.Terminator); key {
-		return ivr.ExitEmpty, nil
+		return empty, nil
 	}
-	if c.in.End() != (telephony.End{}) {
-		e := callerLeft(c.in, telephony.ReasonAbandonedMenu)
-		return "", &e
+	length, hungUp := time.Duration(0), c.in.End() != (telephony.End{})
+	if !hungUp {
+		if a.recordings == nil {
+			return empty, nil
+		}
+		length, hungUp = a.takeMessage(ctx, c, req)
 	}
-	if a.recordings == nil {
-		return ivr.ExitEmpty, nil
-	}
-	length, hungUp := a.takeMessage(ctx, c, req)
 	switch {
 	case cutOff(ctx):
 		return "", drainedEnd(ctx)
 	case length < req.Min && !hungUp:
-		return ivr.ExitEmpty, nil
-	case hungUp && length < req.Min:
+		return empty, nil
+	case length < req.Min && !c.spoke:
 		e := callerLeft(c.in, telephony.ReasonAbandonedMenu)
 		return "", &e
 	case hungUp:

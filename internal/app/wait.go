@@ -22,7 +22,9 @@ func (a *App) queueAndTalk(ctx context.Context, c *call, out ivr.Outcome) (exit 
 	}
 	c.note(ctx, a, calllog.TypeAnswered, nil)
 	lang := cmp.Or(q.Lang, c.run.Lang())
-	place, err := a.engine.Enter(ctx, queue.Entry{Call: c.id, Queue: q.Name, Priority: q.Priority + a.vipPriority(c), Skills: q.Skills, Lang: lang, MaxWait: q.MaxWait})
+	place, err := a.engine.Enter(ctx, queue.Entry{Call: c.id, Queue: q.Name, Priority: q.Priority + a.vipPriority(c), Skills: q.Skills, Lang: lang, MaxWait: q.MaxWait,
+		Credit: c.waited, Later: c.waited > 0}) // the old place is kept all the same, where it is still there
+	c.waited = 0
 	if err != nil {
 		return a.notAdmitted(ctx, c, out, cfg, err)
 	}
@@ -91,15 +93,7 @@ func (a *App) byExitOrPolicy(ctx context.Context, c *call, out ivr.Outcome, exit
 	}
 	switch policy {
 	case queue.PolicyVoicemail:
-		exit, over := a.voicemail(ctx, c, a.plainVoicemail(c, out.Queue.Name))
-		if over == nil { // no menu describes what follows
-			c.in.Hangup(telephony.CauseNormal)
-			over = &telephony.End{Result: telephony.ResultSuccess, Reason: telephony.ReasonVoicemail, By: telephony.SideSystem, Detail: "queue policy"}
-			if exit != ivr.ExitDone {
-				over = &telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonNoAnswer, By: telephony.SideSystem, Detail: "voicemail " + exit}
-			}
-		}
-		return "", over
+		return "", a.queueVoicemail(ctx, c, out.Queue.Name)
 	case queue.PolicyCallback:
 		_ = c.in.Play(ctx, a.notice("pls-wait-connect-call"))
 		c.in.Hangup(telephony.CauseNormal)
@@ -107,6 +101,19 @@ func (a *App) byExitOrPolicy(ctx context.Context, c *call, out ivr.Outcome, exit
 	}
 	c.in.Hangup(telephony.CauseNormal)
 	return "", &telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonNoAnswer, By: telephony.SideSystem, Detail: "queue: " + exit}
+}
+
+// queueVoicemail is the queue's own answering machine; the call ends with it, since no menu describes what follows.
+func (a *App) queueVoicemail(ctx context.Context, c *call, name string) *telephony.End {
+	exit, over := a.voicemail(ctx, c, a.plainVoicemail(c, name))
+	if over != nil {
+		return over
+	}
+	c.in.Hangup(telephony.CauseNormal)
+	if exit != ivr.ExitDone {
+		return &telephony.End{Result: telephony.ResultServer, Reason: telephony.ReasonNoAnswer, By: telephony.SideSystem, Detail: "voicemail " + exit}
+	}
+	return &telephony.End{Result: telephony.ResultSuccess, Reason: telephony.ReasonVoicemail, By: telephony.SideSystem, Detail: "queue policy"}
 }
 
 // placeEvents turns a place into a channel that a select can read. The goroutine ends with stop, which waits for it.

@@ -441,3 +441,22 @@ func TestDialFake(t *testing.T) {
 		t.Errorf("dial: %v", res.err)
 	}
 }
+
+// TestAnswerWhileAway: a caller who is to be answered while Asterisk gives no answer is answered when it does again.
+func TestAnswerWhileAway(t *testing.T) {
+	s, r := fake(t, func(c *Config) { c.Dead = 2 * time.Second }, nil)
+	ctx := within(t, patience)
+	r.ready(ctx)
+	s.Call(app, "pbx", "1", "100")
+	one := r.call(ctx)
+	s.Freeze(true)
+	r.state(ctx, "the alarm", func(s State) bool { return !s.Ready })
+	answered := make(chan error, 1)
+	go func() { answered <- one.Answer(ctx) }()
+	r.state(ctx, "the end of the connection", func(s State) bool { return strings.Contains(s.Problem, "no answer for") })
+	s.Freeze(false)
+	ok(t, take(ctx, t, "the answer", answered))
+	if !one.Answered() || len(members(s)) != 2 {
+		t.Errorf("answered %v, in the bridge %v", one.Answered(), members(s))
+	}
+}

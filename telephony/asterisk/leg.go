@@ -160,9 +160,11 @@ func (l *Leg) open(ctx context.Context, verb, doing string) error {
 	}
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
-	told := make(chan error, 1)
-	go func() { told <- l.request(ctx, "POST", verb) }() // joined below
-	err := errors.Join(l.attach(ctx), <-told)
+	err := l.patiently(ctx, func() error {
+		told := make(chan error, 1)
+		go func() { told <- l.request(ctx, "POST", verb) }() // joined below
+		return errors.Join(l.attach(ctx), <-told)
+	})
 	if err != nil {
 		return l.failed(ctx, doing, err)
 	}
@@ -171,6 +173,16 @@ func (l *Leg) open(ctx context.Context, verb, doing string) error {
 		l.rearm()
 	}
 	return nil
+}
+
+// patiently repeats what a caller cannot do without while Asterisk gives no answer: the caller is there all the same.
+func (l *Leg) patiently(ctx context.Context, do func() error) error {
+	for wait := 20 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := do()
+		if _, answered := errors.AsType[*statusError](err); err == nil || answered || !pause(ctx, wait) {
+			return err
+		}
+	}
 }
 
 // errChannelGone says that Asterisk does not know the leg's channel any more.

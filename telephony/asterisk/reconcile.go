@@ -251,8 +251,11 @@ func (l *Leg) resume() {
 			return
 		}
 		if l.entered.up {
-			l.stopMusic(l.ctx)
-			if err := l.attach(l.ctx); err != nil {
+			err := l.patiently(l.ctx, func() error {
+				l.stopMusic(l.ctx)
+				return l.attach(l.ctx)
+			})
+			if err != nil {
 				l.log.Warn("a call found in Asterisk could not be taken over", "cause", err)
 				return
 			}

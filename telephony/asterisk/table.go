@@ -64,6 +64,12 @@ func (d *Driver) Calls() int {
 	return n
 }
 
+// Known reports whether there is a live leg of that id, or the driver has stopped and cannot tell.
+func (d *Driver) Known(id telephony.LegID) bool {
+	known := false
+	return !d.ask(func(t *table) { known = t.byID[id] != nil }) || known
+}
+
 // dispatch hands an event to whom it concerns.
 func (d *Driver) dispatch(t *table, e event) {
 	if l := t.legs[e.channel]; l != nil {

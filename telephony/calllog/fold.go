@@ -33,7 +33,8 @@ type Summary struct {
 	Note     string          // the agent's words, the last ones
 	Message  time.Duration   // length of the voicemail left
 	Run      json.RawMessage // the menu's run as last journalled; nil: never
-	Paused   bool            // the recording of the talk is paused
+	Paused   bool            // the recording of the talk is paused, over an adoption too
+	Speaks   bool            // the caller is leaving a message
 	Side     telephony.LegID // the agent's leg that has not ended; empty: none
 	Finish   *Finish
 
@@ -95,6 +96,7 @@ func (s *Summary) Fold(r Record) {
 	case TypeMenu:
 		var m MenuStep
 		if json.Unmarshal(r.Data, &m) == nil {
+			s.Speaks = false
 			s.foldMenu(m, r.At)
 		}
 	case TypeMenuState:
@@ -104,7 +106,7 @@ func (s *Summary) Fold(r Record) {
 		}
 	case TypeRecording:
 		var n RecordingNote
-		if json.Unmarshal(r.Data, &n) == nil {
+		if json.Unmarshal(r.Data, &n) == nil && (n.What == "paused" || n.What == "resumed") {
 			s.Paused = n.What == "paused"
 		}
 	case TypeLegBegin:
@@ -125,7 +127,7 @@ func (s *Summary) Fold(r Record) {
 	case TypeVoicemail:
 		var v VoicemailNote
 		if json.Unmarshal(r.Data, &v) == nil {
-			s.Message = v.Length
+			s.Message, s.Speaks = max(s.Message, v.Length), v.Length == 0
 		}
 	case TypeQueued:
 		s.foldQueued(r)
@@ -144,6 +146,7 @@ func (s *Summary) Fold(r Record) {
 			s.talkSince = r.At
 		}
 	case TypeTalkEnded:
+		s.Paused = false
 		s.stopTalk(r.At)
 		s.stopHold(r.At)
 	case TypeEnd:
@@ -172,6 +175,7 @@ func (s *Summary) foldQueued(r Record) {
 	s.stopWait(r.At) // told twice when a call is adopted
 	s.stopTalk(r.At)
 	s.stopHold(r.At)
+	s.Paused, s.Speaks = false, false
 	if s.Queued.IsZero() {
 		s.Queued = r.At
 	}
@@ -187,6 +191,7 @@ func (s *Summary) foldConnected(r Record) {
 		return
 	}
 	s.stopWait(r.At)
+	s.Speaks = false
 	if s.Talked.IsZero() {
 		s.Talked = r.At
 	}
@@ -208,6 +213,13 @@ func stop(since *time.Time, at time.Time) time.Duration {
 	d := at.Sub(*since)
 	*since = time.Time{}
 	return max(d, 0)
+}
+
+// Waited is Wait with the wait that still runs.
+func (s *Summary) Waited(now time.Time) time.Duration {
+	c := *s
+	c.stopWait(now)
+	return c.Wait
 }
 
 // Disposition names the call's outcome in the words of call.disposition, from the facts alone.

@@ -41,6 +41,8 @@ type Journal struct {
 	wake chan struct{} // size 1: a Copier sleeps on it; full means it is awake already
 	done chan struct{} // closed when the writer has ended
 	m    metrics
+	// ended are the customers' legs of calls whose end the replay found; not changed after Open.
+	ended map[telephony.LegID]bool
 
 	mu       sync.Mutex // guards what follows; leaf data, held briefly
 	segments []*segment
@@ -84,7 +86,7 @@ func Open(cfg Config) (*Journal, []*Summary, error) {
 	}
 	j := &Journal{
 		cfg: cfg, in: make(chan request, 1024), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		closing: make(chan struct{}), live: map[telephony.CallID]*Call{}, m: newMetrics(cfg.Registerer),
+		closing: make(chan struct{}), live: map[telephony.CallID]*Call{}, ended: map[telephony.LegID]bool{}, m: newMetrics(cfg.Registerer),
 	}
 	var err error
 	if j.id, err = journalID(cfg.Dir, cfg.Now()); err != nil {
@@ -150,6 +152,7 @@ func (j *Journal) replay() ([]*Summary, error) {
 			}
 			c.Fold(r)
 			if r.Type == TypeEnd {
+				j.ended[c.Begin.Leg] = true
 				delete(open, r.Call)
 			}
 		})
@@ -205,6 +208,13 @@ func (j *Journal) Resume(s *Summary) *Call {
 	j.live[s.Call] = c
 	return c
 }
+
+// ID names the journal, and with it the node that writes it, for ever.
+func (j *Journal) ID() string { return j.id }
+
+// Ended reports whether Open found the end of the call whose customer's leg this is: it is over, whatever the leg's
+// driver still has of it. It knows what Open read; calls of long ago are trimmed away.
+func (j *Journal) Ended(leg telephony.LegID) bool { return j.ended[leg] }
 
 // Live tells how many calls have begun and not ended.
 func (j *Journal) Live() int {

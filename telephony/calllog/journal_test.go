@@ -393,3 +393,59 @@ func BenchmarkBegin(b *testing.B) {
 		}
 	})
 }
+
+// What a call was doing when the server was killed, also when it was killed again while it took the call over.
+func TestFoldOverAdoptions(t *testing.T) {
+	clk := newClock()
+	fold := func(facts ...any) *Summary {
+		j, _ := open(t, t.TempDir(), clk)
+		c := begin(t, j, "x")
+		for i := 0; i < len(facts); i += 2 {
+			clk.add(time.Second)
+			note(t, c, facts[i].(Type), facts[i+1])
+		}
+		s := c.Summary()
+		return &s
+	}
+	paused := []any{TypeQueued, Queued{Queue: "q"}, TypeConnected, Connected{Agent: "ann"}, TypeRecording, RecordingNote{What: "started"}, TypeRecording, RecordingNote{What: "paused"},
+		TypeAdopted, nil, TypeRecording, RecordingNote{What: "started"}} // killed before it could be paused again
+	if s := fold(paused...); !s.Paused {
+		t.Error("a paused recording runs after two kills")
+	}
+	if s := fold(append(paused, TypeTalkEnded, nil, TypeQueued, Queued{Queue: "q"}, TypeConnected, Connected{Agent: "bob"}, TypeRecording, RecordingNote{What: "started"})...); s.Paused {
+		t.Error("the next talk is not recorded")
+	}
+	box := []any{TypeQueued, Queued{Queue: "q"}, TypeLeftQueue, LeftQueue{}, TypeVoicemail, VoicemailNote{Queue: "q"}}
+	if s := fold(box...); !s.Speaks || s.State != StateTalking {
+		t.Errorf("in the message: %+v", s)
+	}
+	if s := fold(append(box, TypeVoicemail, VoicemailNote{Length: time.Minute})...); s.Speaks || s.Message != time.Minute {
+		t.Errorf("after the message: %+v", s)
+	}
+	s := fold(TypeQueued, Queued{Queue: "q"}, TypeOffered, Offered{Agent: "ann"}, TypeAdopted, nil, TypeQueued, Queued{Queue: "q"})
+	if s.State != StateWaiting || s.Wait != 3*time.Second || s.Waited(clk.now().Add(time.Second)) != 4*time.Second {
+		t.Errorf("an offer that ended with the server: %s, waited %v", s.State, s.Wait)
+	}
+}
+
+// A leg whose call is over is known as such after a restart: its driver may not have heard of it yet.
+func TestEndedLegs(t *testing.T) {
+	dir, clk := t.TempDir(), newClock()
+	j, _ := open(t, dir, clk)
+	for _, id := range []string{"over", "open"} {
+		c, err := j.Begin(t.Context(), telephony.CallID(id), Begin{Direction: In, Leg: telephony.LegID("leg of " + id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id == "over" {
+			finish(t, c, telephony.End{Result: telephony.ResultSuccess, Reason: telephony.ReasonTalked})
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j, _ = open(t, dir, clk)
+	if !j.Ended("leg of over") || j.Ended("leg of open") || j.Ended("leg of nobody") {
+		t.Errorf("over %v, open %v, unknown %v", j.Ended("leg of over"), j.Ended("leg of open"), j.Ended("leg of nobody"))
+	}
+}

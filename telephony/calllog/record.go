@@ -208,7 +208,7 @@ var next = map[State]map[Type]State{
 	},
 	StateMenu:    {TypeQueued: StateWaiting, TypeConnected: StateTalking, TypeVoicemail: StateTalking, TypeEnd: StateEnded},
 	StateWaiting: {TypeOffered: StateRinging, TypeLeftQueue: StateMenu, TypeConnected: StateTalking, TypeEnd: StateEnded},
-	StateRinging: {TypeOfferEnded: StateWaiting, TypeConnected: StateTalking, TypeLeftQueue: StateMenu, TypeEnd: StateEnded},
+	StateRinging: {TypeOfferEnded: StateWaiting, TypeQueued: StateWaiting, TypeConnected: StateTalking, TypeLeftQueue: StateMenu, TypeEnd: StateEnded},
 	StateTalking: {TypeTalkEnded: StateMenu, TypeQueued: StateWaiting, TypeMenu: StateMenu, TypeEnd: StateEnded},
 	StateEnded:   {},
 }
