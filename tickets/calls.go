@@ -12,7 +12,7 @@ import (
 // callColumns are what a view of a call shows; c is the journal's row, l our link. The ticket of the link is joined
 // under the actor's own predicate, which replaces %s: a foreign one stays unnamed.
 const callColumns = `SELECT c.id, c.call_key, c.direction, c.state, CASE WHEN c.direction = 'out' THEN c.caller_raw ELSE coalesce(c.caller_e164, l.caller_key, c.caller_raw) END, c.caller_raw, coalesce(c.caller_name, ''), c.claim_trust, c.withheld,
-	coalesce(c.callee_e164, c.callee_raw), c.trunk, coalesce(c.queue, ''), coalesce(c.lang, ''), coalesce(m.id, 0), coalesce(m.name, ''), coalesce(m.line, 0),
+	coalesce(c.callee_e164, c.callee_raw), c.trunk, coalesce(c.queue, ''), coalesce((SELECT q.name FROM queue q WHERE q.key = c.queue), ''), coalesce(c.lang, ''), coalesce(m.id, 0), coalesce(m.name, ''), coalesce(m.line, 0),
 	coalesce(l.contact_id, 0), coalesce(o.id, 0), coalesce(o.name, ''), c.started_at, c.answered_at, c.ended_at, coalesce(c.disposition, ''), coalesce(c.end_result, ''),
 	coalesce(c.end_reason, ''), coalesce(c.hangup_by, ''), coalesce(c.wait_ms, 0), coalesce(c.talk_ms, 0), coalesce(c.hold_ms, 0), c.menu_path,
 	coalesce(l.rule, ''), coalesce(l.state, 'open'), coalesce(t.number, ''), coalesce(t.title, ''), coalesce(l.match_level, 'none'), coalesce(l.match_rule, ''),
@@ -70,7 +70,7 @@ func scanCall(row pgx.CollectableRow, a Actor) (Call, int64, error) {
 	var contact int64
 	var path []byte
 	err := row.Scan(&c.ID, &c.Key, &c.Direction, &c.State, &c.Caller.Number, &c.Caller.Raw, &c.Caller.Name, &c.Caller.Trust, &c.Caller.Withheld,
-		&c.Called, &c.Trunk, &c.Queue, &c.Lang, &team.ID, &team.Name, &team.Line, &contact, &org.ID, &org.Name, &c.StartedAt, &c.AnsweredAt, &c.EndedAt, &c.Disposition, &c.EndResult,
+		&c.Called, &c.Trunk, &c.Queue, &c.QueueName, &c.Lang, &team.ID, &team.Name, &team.Line, &contact, &org.ID, &org.Name, &c.StartedAt, &c.AnsweredAt, &c.EndedAt, &c.Disposition, &c.EndResult,
 		&c.EndReason, &c.HangupBy, &c.WaitMS, &c.TalkMS, &c.HoldMS, &path,
 		&c.Link.Rule, &c.Link.State, &ticket.Number, &ticket.Title, &c.Link.MatchLevel, &c.Link.MatchRule, &c.Link.By, &c.Link.At, &c.Link.Missed, &c.Link.Result, &c.Link.Note, &c.Link.CanUndo)
 	if err != nil {

@@ -253,6 +253,7 @@ type Call struct {
 	Called      string         `json:"called"`
 	Trunk       string         `json:"trunk"`
 	Queue       string         `json:"queue"`
+	QueueName   string         `json:"queue_name"` // empty: in none, or the queue is no more
 	Lang        string         `json:"lang"`
 	Team        *TeamRef       `json:"team"`
 	Contact     *ContactRef    `json:"contact"`

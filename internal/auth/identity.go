@@ -26,6 +26,7 @@ type Identity struct {
 	Login        string
 	Name         string
 	Locale       string
+	Reads        string // language of this request's texts, when the page asks for one: ru or en; empty: Locale
 	Kind         string // KindBrowser or KindDesk
 	PartnerOrgID int64  // external agent: the partner's organisation; 0: our own
 	Roles        []string

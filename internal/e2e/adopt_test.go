@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -203,12 +204,12 @@ func TestR22AsteriskDies(t *testing.T) {
 	ok(t, a.Answer(ctx, talk))
 	ok(t, c.Hears(ctx, hz(agent1Hz), nil))
 	lost := []string{}
-	for i := range 12 {
+	for i := range 48 {
 		from := number()
 		lost = append(lost, from)
 		p.Dial(ctx, from, []string{"372", "372", "100"}[i%3])
 	}
-	eventually(ctx, t, "13 calls in their states", func() bool { return states(ctx, p) == "menu 4 talking 1 waiting 8" })
+	eventually(ctx, t, "49 calls in their states", func() bool { return states(ctx, p) == "menu 16 talking 1 waiting 32" })
 	keys := map[string]string{}
 	for _, c := range live(ctx, p).Calls {
 		keys[c.From] = c.Call
@@ -244,14 +245,19 @@ func TestR22AsteriskDies(t *testing.T) {
 // A cut between Hotline and Asterisk costs no call: for a second, for half a minute, and when the socket is only half open.
 // The talk goes on meanwhile, its end is seen after the cut, and whoever left during it is not in the queue any more.
 func TestR22Partition(t *testing.T) {
-	p, ctx := byAsterisk(t, program.Cuttable())
+	p, _ := byAsterisk(t, program.Cuttable())
+	ctx := limit(t, 5*time.Minute)
 	p.Start(ctx)
 	queue(ctx, t, p, "cut", "373", map[string]any{"max_wait_s": 600})
 	a := p.Shift(ctx, "agent1", agent1Hz)
 	c, call := talk(ctx, t, p, a, number(), "200", agent1Hz)
 	stays, leaves := number(), number()
 	s := p.Dial(ctx, stays, "373")
-	for i, d := range []time.Duration{time.Second, 12 * time.Second} {
+	lengths := []time.Duration{time.Second, 12 * time.Second}
+	if os.Getenv("HOTLINE_TEST_LONG") != "" {
+		lengths = []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 120 * time.Second}
+	}
+	for i, d := range lengths {
 		l := p.Dial(ctx, leaves, "373")
 		eventually(ctx, t, "three calls", func() bool { return states(ctx, p) == "talking 1 waiting 2" })
 		c.ResetGap()
@@ -274,6 +280,12 @@ func TestR22Partition(t *testing.T) {
 			t.Errorf("cut %d: nothing heard for %v", i, g)
 		}
 	}
+	l := p.Dial(ctx, leaves, "373")
+	eventually(ctx, t, "three calls", func() bool { return states(ctx, p) == "talking 1 waiting 2" })
+	p.Wire.Lose() // half open: what we send goes nowhere, and nothing tells us
+	l.Hangup()
+	within(ctx, t, 12*time.Second, "the dead socket is seen, and who left with it", func() bool { return states(ctx, p) == "talking 1 waiting 1" })
+	ok(t, c.Hears(ctx, hz(agent1Hz), nil))
 	ok(t, a.Hangup(ctx, call))
 	<-c.Done()
 	s.Hangup()

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -136,6 +137,9 @@ func (a *API) admit(r *http.Request, res auth.Resource, verb auth.Verb) (*auth.I
 		return nil, problemOf(err)
 	}
 	who.IP = in.ip.String()
+	if l := r.Header.Get("Accept-Language"); l == "ru" || l == "en" { // our pages; a browser by itself sends a list
+		who.Reads = l
+	}
 	in.who = who
 	if p := a.limit(who.Subject()); p != nil {
 		return nil, p
@@ -175,7 +179,7 @@ func write[T any](ctx context.Context, a *API, fn func(tx pgx.Tx) (T, error)) (v
 
 // actor is the identity as the ticket engine knows it.
 func actor(who *auth.Identity) tickets.Actor {
-	t := tickets.Actor{AgentID: who.AgentID, Login: who.Login, Name: who.Name, Locale: who.Locale, Roles: who.Roles,
+	t := tickets.Actor{AgentID: who.AgentID, Login: who.Login, Name: who.Name, Locale: cmp.Or(who.Reads, who.Locale), Roles: who.Roles,
 		Permissions: who.Permissions, PartnerOrgID: who.PartnerOrgID}
 	for _, m := range who.Teams {
 		t.Teams = append(t.Teams, tickets.TeamAccess{TeamID: m.ID, Name: m.Name, Line: m.Line, Access: tickets.Access(m.Access)})

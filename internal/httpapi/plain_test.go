@@ -252,3 +252,24 @@ func TestSlowBodiesAndSlowWork(t *testing.T) {
 	}
 	srv.Client().CloseIdleConnections()
 }
+
+// The page says in which language it reads; a browser's own list of languages changes nothing.
+func TestTextsInThePagesLanguage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.proposedCall(anna)
+	read := func(head ...string) string {
+		return into[struct {
+			Link struct {
+				Text string `json:"reason_text"`
+			}
+		}](w.do(anna, "GET", "/calls/"+c.Key, nil, head...).want(200)).Link.Text
+	}
+	plain, ru, en := read(), read("Accept-Language", "ru"), read("Accept-Language", "en")
+	if ru == "" || ru == en || plain != ru && plain != en {
+		t.Errorf("own %q, ru %q, en %q", plain, ru, en)
+	}
+	if list := read("Accept-Language", "en-US,en;q=0.9"); list != plain {
+		t.Errorf("a browser's list gives %q", list)
+	}
+}

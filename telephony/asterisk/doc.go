@@ -20,12 +20,14 @@
 //     is opened again. Music on a channel goes on meanwhile. New calls do not: Stasis() fails while no socket is there.
 //   - A channel that came in gives no ChannelDestroyed: our subscription ends with StasisEnd. Its cause is in
 //     ChannelHangupRequest, and only if that is not soft: the 32 of a soft one is no cause of Q.850.
+//     A soft one with bit 1 comes from rtp_timeout.
 //   - A CANCEL before the answer has cause 127, a plain BYE 16 on calls in and none on calls out.
 //   - Music on a channel goes on, and is heard, when the channel enters a bridge; it must be stopped.
 //   - An unknown class of music is answered with 204, and the default class is played.
 //   - A channel just made by /channels/externalMedia is not under our control yet: to add it to a bridge is refused with
 //     422 until its StasisStart.
 //   - A function that is not there is answered with 500, a variable with 404.
+//   - A key is reported again within milliseconds when a re-INVITE comes between the packets of its end.
 //   - chan_pjsip makes 603 of causes that it has no status for, of 16 too, when a call is refused.
 //   - Asterisk closes a quiet HTTP connection after 15 s (session_keep_alive) and takes 100 at once (sessionlimit).
 package asterisk

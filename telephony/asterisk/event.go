@@ -29,6 +29,10 @@ const (
 	evReplaced      // another socket took our application
 )
 
+// softHangupDevice is the bit of a soft ChannelHangupRequest's cause by which a channel driver ends its own channel
+// (AST_SOFTHANGUP_DEV of Asterisk's channel.h); ARI and the console set another.
+const softHangupDevice = 1
+
 // event is one event of ARI, reduced to what we use, with none of the library's types.
 type event struct {
 	kind    kind
@@ -38,6 +42,7 @@ type event struct {
 	up      bool // the channel was answered when the event was made
 	cause   int  // Q.850; 0: none given
 	soft    bool // evHungUp: asked for by somebody on this side, and then cause is not one of Q.850
+	dead    bool // evHungUp: asked for by the channel's own driver, since its line is silent (rtp_timeout)
 	key     byte
 	length  time.Duration // evKey: how long the key was down
 	call    callInfo      // evEntered
@@ -74,6 +79,7 @@ func readEvent(data []byte) (e event, name string, err error) {
 		if !v.Soft {
 			e.cause = v.Cause
 		}
+		e.dead = v.Soft && v.Cause&softHangupDevice != 0
 	case *ari.ChannelStateChange:
 		e = base(evShown, v.EventData, &v.Channel)
 		if v.Channel.State == "Ringing" {
@@ -125,6 +131,7 @@ type facts struct {
 	hung    stamp // the earliest request to hang up
 	soft    bool
 	cause   int // its cause
+	dead    bool
 	left    bool
 	gone    bool
 	final   int // cause of the end, when gone
@@ -202,6 +209,7 @@ func (f facts) add(e event) (facts, effect) {
 	case evHungUp:
 		sooner := f.hung == 0 || at < f.hung
 		same := at == f.hung && ((f.soft && !e.soft) || (f.soft == e.soft && e.cause > f.cause))
+		f.dead = f.dead || e.dead
 		if sooner || same {
 			f.hung, f.soft, f.cause = at, e.soft, e.cause
 		}

@@ -155,6 +155,12 @@ func (d *Driver) explain(err error) string {
 	if errors.Is(err, errReplaced) {
 		return "telephony.asterisk.app: another node has taken the application name " + d.cfg.App + "; each node needs its own. Trying again slowly"
 	}
+	switch {
+	case errors.Is(err, errOverflow):
+		return "events came faster than they could be taken: this machine has too much to do"
+	case errors.Is(err, errSocketEnded):
+		return "Asterisk closed the connection at " + d.cfg.URL + ": it stopped, or the network did"
+	}
 	if s, ok := errors.AsType[*statusError](err); ok {
 		switch s.Code {
 		case http.StatusUnauthorized:

@@ -150,6 +150,21 @@ func (r *rig) metric(name string) (sum float64) {
 	return 0
 }
 
+// mean of a histogram.
+func (r *rig) mean(name string) float64 {
+	r.t.Helper()
+	all, err := r.reg.Gather()
+	ok(r.t, err)
+	for _, f := range all {
+		if f.GetName() == name {
+			h := f.GetMetric()[0].GetHistogram()
+			return h.GetSampleSum() / float64(h.GetSampleCount())
+		}
+	}
+	r.t.Fatalf("no metric %s", name)
+	return 0
+}
+
 // call waits for the next leg served.
 func (r *rig) call(ctx context.Context) *Leg { r.t.Helper(); return take(ctx, r.t, "a call", r.calls) }
 

@@ -45,11 +45,10 @@ type Leg struct {
 	ringFor  time.Duration // of a call of ours
 	audio    audio
 
-	mu       sync.Mutex      // guards what follows
-	party    telephony.Party // does not change once the application has the leg
-	hanging  bool
-	end      telephony.End
-	finished bool
+	mu      sync.Mutex      // guards what follows
+	party   telephony.Party // does not change once the application has the leg
+	hanging bool
+	end     telephony.End
 
 	facts facts // belongs to the owner
 }

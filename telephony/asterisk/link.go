@@ -30,6 +30,9 @@ var errReplaced = errors.New("another node took the application name")
 // errOverflow says that events came faster than we took them.
 var errOverflow = errors.New("too many events at once")
 
+// errSocketEnded says that the event socket was closed by the other side, or broke.
+var errSocketEnded = errors.New("the event socket ended")
+
 // keepLink keeps the connection until ctx ends. It is the only goroutine that changes State.
 func (d *Driver) keepLink(ctx context.Context) {
 	next, seen, gaveUp := firstPause, time.Now(), false
@@ -45,7 +48,9 @@ func (d *Driver) keepLink(ctx context.Context) {
 		d.setState(false, "", d.explain(err))
 		wait := time.Duration(float64(next) * (0.8 + 0.4*rand.Float64()))
 		next = min(2*next, longestWait)
-		if errors.Is(err, errReplaced) { // Asterisk itself is well, and so are the calls
+		if !errors.Is(err, errReplaced) {
+			d.rest.contact.Store(nil)
+		} else { // Asterisk itself is well, and so are the calls
 			wait, gaveUp = d.yieldFor+rand.N(d.yieldFor), true
 		}
 		if left := d.cfg.GiveUp - time.Since(seen); !gaveUp && left <= wait {
@@ -71,6 +76,7 @@ func (d *Driver) giveUp() {
 
 // session is one stay at Asterisk. was reports whether it came so far that calls could be made.
 func (d *Driver) session(ctx context.Context) (was bool, err error) {
+	d.rest.fresh()
 	version, problem, err := d.examine(ctx)
 	if err != nil {
 		return false, err
@@ -143,8 +149,11 @@ func (d *Driver) openSocket(ctx context.Context) (*websocket.Conn, error) {
 	req := &http.Request{Header: h}
 	req.SetBasicAuth(d.cfg.User, d.cfg.Secret)
 	address := "ws" + strings.TrimPrefix(d.cfg.URL, "http") + "/events?" + url.Values{"app": {d.cfg.App}, "subscribeAll": {"false"}}.Encode()
-	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPHeader: h, Subprotocols: []string{"ari"}, CompressionMode: websocket.CompressionDisabled})
+	c, resp, err := websocket.Dial(ctx, address, &websocket.DialOptions{HTTPHeader: h, Subprotocols: []string{"ari"}, CompressionMode: websocket.CompressionDisabled}) //nolint:bodyclose // closed below when there is one; else it is the socket
 	if err != nil {
+		if resp != nil && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
 		if resp != nil && resp.StatusCode >= 300 {
 			return nil, &statusError{Method: "GET", Path: "/events", Code: resp.StatusCode}
 		}
@@ -162,7 +171,7 @@ func (d *Driver) readSocket(ctx context.Context, c *websocket.Conn) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return fmt.Errorf("the event socket ended: %w", err)
+			return fmt.Errorf("%w: %w", errSocketEnded, err)
 		}
 		e, name, err := readEvent(data)
 		d.met.event(name)

@@ -13,7 +13,7 @@ type metrics struct {
 	up         prometheus.Gauge
 	legs       *prometheus.GaugeVec   // direction
 	refused    *prometheus.CounterVec // reason
-	adopted    *prometheus.CounterVec // outcome
+	found      *prometheus.CounterVec // what
 	destroyed  *prometheus.CounterVec // what
 	overflows  *prometheus.CounterVec // queue
 	lostDigits prometheus.Counter
@@ -26,7 +26,7 @@ var (
 	requestOutcomes = []string{"ok", "3xx", "4xx", "5xx", "failed", "timeout", "cancelled", "away"}
 	eventTypes      = []string{"StasisStart", "StasisEnd", "ChannelDestroyed", "ChannelHangupRequest", "ChannelStateChange", "Dial", "ChannelDtmfReceived", "ChannelHold", "ChannelUnhold", "ApplicationReplaced", "ChannelVarset", "ChannelEnteredBridge", "ChannelLeftBridge", "BridgeDestroyed", "other"}
 	refusals        = []string{"overload", "draining", "disabled", "trunk_full"}
-	adoptions       = []string{"adopted", "orphan", "new"}
+	findings        = []string{"offered", "orphan", "new"}
 )
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -48,7 +48,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		up:         prometheus.NewGauge(prometheus.GaugeOpts(opts("up", "1 while Asterisk can take calls for us."))),
 		legs:       prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("legs", "Live legs in Asterisk, by direction.")), []string{"direction"}),
 		refused:    count("refused_total", "Calls not served, by reason.", "reason"),
-		adopted:    count("adopted_total", "Calls found in Asterisk, by what became of them.", "outcome"),
+		found:      count("found_total", "Calls found in Asterisk: offered for adoption, of these orphans, and new ones.", "what"),
 		destroyed:  count("destroyed_total", "Leftovers of ours that were cleared away in Asterisk.", "what"),
 		overflows:  count("overflows_total", "Queues of events that ran full.", "queue"),
 		lostDigits: prometheus.NewCounter(prometheus.CounterOpts(opts("digits_dropped_total", "Keys dropped because nobody read them."))),
@@ -56,7 +56,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		setup:      seconds("attach_seconds", "Time to connect a channel with our audio."),
 	}
 	for v, values := range map[*prometheus.CounterVec][]string{m.requests: requestOutcomes, m.events: eventTypes, m.refused: refusals,
-		m.adopted: adoptions, m.destroyed: {"channel", "bridge"}, m.overflows: {"socket", "leg"}} {
+		m.found: findings, m.destroyed: {"channel", "bridge"}, m.overflows: {"socket", "leg"}} {
 		for _, label := range values {
 			v.WithLabelValues(label)
 		}
@@ -65,7 +65,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		m.legs.WithLabelValues(direction)
 	}
 	if r != nil {
-		r.MustRegister(m.requests, m.events, m.lag, m.reconnects, m.up, m.legs, m.refused, m.adopted, m.destroyed, m.overflows,
+		r.MustRegister(m.requests, m.events, m.lag, m.reconnects, m.up, m.legs, m.refused, m.found, m.destroyed, m.overflows,
 			m.lostDigits, m.panics, m.setup)
 	}
 	return m

@@ -90,6 +90,8 @@ func (f facts) ending(inbound, answered bool, side telephony.Side) (e telephony.
 	switch {
 	case f.absent && f.hung == 0 && !f.left && !f.gone:
 		return classify(lost, "", 0), "lost with Asterisk"
+	case up && f.dead:
+		return classify(noMedia, "", code), "Asterisk heard nothing for too long"
 	case up:
 		e = classify(leftUp, "", code)
 	case inbound:

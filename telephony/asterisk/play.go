@@ -23,11 +23,16 @@ func (l *Leg) Play(ctx context.Context, p telephony.Prompt) error {
 	}
 	turn := l.turn.Add(1)
 	var err error
-	if class := l.d.musicClass(p); class != "" && l.move(ctx, turn, inMusic, class) {
+	class := l.d.musicClass(p)
+	switch {
+	case class == "":
+		l.move(ctx, turn, bridged, "")
+		err = l.ep.Play(ctx, p)
+	case l.move(ctx, turn, inMusic, class):
 		err = l.ep.Play(ctx, quiet)
 		l.back(ctx, turn)
-	} else {
-		l.move(ctx, turn, bridged, "")
+	default: // Asterisk may have begun all the same, as when ctx ended just now
+		l.back(ctx, turn)
 		err = l.ep.Play(ctx, p)
 	}
 	if err != nil && ctx.Err() == nil {

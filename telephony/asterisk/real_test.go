@@ -3,6 +3,7 @@ package asterisk
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func TestRealCall(t *testing.T) {
 		t.Errorf("play after the end: %v", err)
 	}
 	a.empty(ctx)
-	if strings.Contains(r.logged.String(), "geheim") {
+	if strings.Contains(r.logged.String(), a.Secret) {
 		t.Error("the secret is in the log")
 	}
 }
@@ -353,5 +354,191 @@ func TestRealAdoption(t *testing.T) {
 	k.Hangup(telephony.CauseNormal)
 	take(ctx, t, "the phone's end", talking.Done())
 	<-played
+	a.empty(ctx)
+}
+
+// TestRealFaults stops, thaws, kills and restarts Asterisk under calls.
+func TestRealFaults(t *testing.T) {
+	const dead = 2 * time.Second
+	a := startAsterisk(t)
+	cfg := a.config()
+	cfg.Dead = dead
+	r := newRig(t, cfg, nil)
+	ctx := within(t, 60*time.Second)
+	r.ready(ctx)
+	phone := a.caller(telephonytest.PhoneConfig{User: "1"})
+	stays, err := phone.Call(ctx, "100", telephonytest.CallOptions{Tone: 500})
+	ok(t, err)
+	one := r.call(ctx)
+	ok(t, one.Answer(ctx))
+	leaves, err := phone.Call(ctx, "101", telephonytest.CallOptions{})
+	ok(t, err)
+	two := r.call(ctx)
+	ok(t, two.Answer(ctx))
+	ok(t, leaves.Connected(ctx))
+	play, stop := context.WithCancel(ctx)
+	played := make(chan error, 1)
+	go func() { played <- one.Play(play, music) }()
+	ok(t, stays.Hears(ctx, []float64{350}, nil))
+
+	began := time.Now()
+	a.Freeze()
+	r.state(ctx, "the alarm", func(s State) bool { return !s.Ready })
+	t.Logf("alarm after %v", time.Since(began))
+	at := time.Now()
+	stop()
+	take(ctx, t, "the end of music", played)
+	two.Hangup(telephony.CauseNormal)
+	over(ctx, t, two)
+	if took := time.Since(at); took > time.Second {
+		t.Errorf("ending music and a call took %v while Asterisk was frozen", took)
+	}
+	r.state(ctx, "the end of the connection", func(s State) bool { return strings.Contains(s.Problem, "no answer for") })
+	if took := time.Since(began); took > dead+500*time.Millisecond {
+		t.Errorf("dead after %v", took)
+	}
+	t.Logf("dead after %v", time.Since(began))
+	a.Thaw()
+	thawed := time.Now()
+	r.ready(ctx)
+	t.Logf("ready %v after the thaw", time.Since(thawed))
+	take(ctx, t, "the phone's end", leaves.Done())
+	go func() { played <- one.Play(ctx, toneOf(440)) }()
+	ok(t, stays.Hears(ctx, []float64{440}, []float64{350}))
+	stays.Press("3")
+	if d := take(ctx, t, "a key", one.Digits()); d.Key != '3' {
+		t.Errorf("key %q", d.Key)
+	}
+	for !one.Endpoint().LastReceived().After(thawed) {
+		if !pause(ctx, 5*time.Millisecond) {
+			t.Fatal("no audio after the thaw")
+		}
+	}
+
+	a.Kill()
+	began = time.Now()
+	r.state(ctx, "the loss", func(s State) bool { return !s.Ready })
+	t.Logf("loss seen after %v", time.Since(began))
+	a.Restart(ctx)
+	if e := over(ctx, t, one); e.Result != telephony.ResultUpstream || e.Reason != telephony.ReasonUnreachable {
+		t.Errorf("end %+v", e)
+	}
+	t.Logf("its call ended %v after the kill", time.Since(began))
+	<-played
+	r.ready(ctx)
+	again, err := phone.Call(ctx, "100", telephonytest.CallOptions{})
+	ok(t, err)
+	l := r.call(ctx)
+	ok(t, l.Answer(ctx))
+	ok(t, again.Connected(ctx))
+	l.Hangup(telephony.CauseNormal)
+	a.empty(ctx)
+}
+
+// TestRealSilence: a caller that sends nothing is ended; music and hold are no silence.
+func TestRealSilence(t *testing.T) {
+	a := startAsterisk(t)
+	cfg := a.config()
+	cfg.MediaTimeout = 600 * time.Millisecond
+	r := newRig(t, cfg, nil)
+	ctx := within(t, 30*time.Second)
+	r.ready(ctx)
+	call, err := a.caller(telephonytest.PhoneConfig{User: "1"}).Call(ctx, "100", telephonytest.CallOptions{})
+	ok(t, err)
+	l := r.call(ctx)
+	ok(t, l.Answer(ctx))
+	ok(t, call.Connected(ctx))
+	ok(t, l.Endpoint().WaitMedia(ctx))
+	play, stop := context.WithTimeout(ctx, 1200*time.Millisecond)
+	defer stop()
+	if err := l.Play(play, music); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("music: %v", err)
+	}
+	_, err = call.Reinvite(ctx, "sendonly")
+	ok(t, err)
+	call.Pause(true)
+	held, stop := context.WithTimeout(ctx, 1200*time.Millisecond)
+	defer stop()
+	if err := l.Play(held, toneOf(440)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("on hold: %v", err)
+	}
+	_, err = call.Reinvite(ctx, "sendrecv")
+	ok(t, err)
+	if e := over(ctx, t, l); e.Reason != telephony.ReasonMediaTimeout || e.Result != telephony.ResultUpstream || e.By != telephony.SideSystem {
+		t.Errorf("end %+v", e)
+	}
+	take(ctx, t, "the phone's end", call.Done())
+
+	// Before the answer silence is no fault; it counts from then, however long it has lasted.
+	call, err = a.caller(telephonytest.PhoneConfig{User: "2"}).Call(ctx, "100", telephonytest.CallOptions{})
+	ok(t, err)
+	call.Pause(true)
+	l = r.call(ctx)
+	ok(t, l.Progress(ctx))
+	early, stop := context.WithTimeout(ctx, 1300*time.Millisecond)
+	defer stop()
+	if err := l.Play(early, toneOf(440)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("early media: %v", err)
+	}
+	ok(t, l.Answer(ctx))
+	if e := over(ctx, t, l); e.Reason != telephony.ReasonMediaTimeout {
+		t.Errorf("end %+v", e)
+	}
+	a.empty(ctx)
+}
+
+// TestRealFigures measures calls one after another and at once; it fails only if they are far from what they were.
+func TestRealFigures(t *testing.T) {
+	a := startAsterisk(t)
+	r := newRig(t, a.config(), nil)
+	ctx := within(t, 60*time.Second)
+	r.ready(ctx)
+	phone := a.caller(telephonytest.PhoneConfig{User: "1"})
+	var offered, answered, toMusic, fromMusic []time.Duration
+	var legs []*Leg
+	for range 50 {
+		at := time.Now()
+		_, err := phone.Call(ctx, "100", telephonytest.CallOptions{Tone: 500})
+		ok(t, err)
+		l := r.call(ctx)
+		offered = append(offered, time.Since(at))
+		at = time.Now()
+		ok(t, l.Answer(ctx))
+		answered = append(answered, time.Since(at))
+		legs = append(legs, l)
+	}
+	for _, l := range legs {
+		play, stop := context.WithCancel(ctx)
+		done := make(chan error, 1)
+		at := time.Now()
+		go func() { done <- l.Play(play, music) }()
+		for l.audio.lock(ctx) == nil {
+			in := l.audio.at == inMusic
+			l.audio.unlock()
+			if in {
+				break
+			}
+		}
+		toMusic = append(toMusic, time.Since(at))
+		at = time.Now()
+		stop()
+		<-done
+		fromMusic = append(fromMusic, time.Since(at))
+	}
+	show := func(what string, d []time.Duration) {
+		slices.Sort(d)
+		t.Logf("%s: median %v, p90 %v, worst %v", what, d[len(d)/2], d[len(d)*9/10], d[len(d)-1])
+		if d[len(d)/2] > 250*time.Millisecond {
+			t.Errorf("%s takes %v", what, d[len(d)/2])
+		}
+	}
+	show("INVITE to leg", offered)
+	show("answer with audio", answered)
+	show("into music", toMusic)
+	show("out of music", fromMusic)
+	t.Logf("mean event lag %v ms", 1000*r.mean("hotline_ari_event_lag_seconds"))
+	for _, l := range legs {
+		l.Hangup(telephony.CauseNormal)
+	}
 	a.empty(ctx)
 }

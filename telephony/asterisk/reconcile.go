@@ -202,9 +202,9 @@ func (d *Driver) find(ctx context.Context, c channelState) error {
 	e := c.event(d.cfg.Now())
 	e.kind = evEntered
 	if id == "" && !d.isOurs(c.ID) {
-		d.met.adopted.WithLabelValues("new").Inc()
+		d.met.found.WithLabelValues("new").Inc()
 		d.ask(func(t *table) {
-			if t.legs[c.ID] == nil {
+			if t.legs[c.ID] == nil && t.graves[c.ID] == 0 {
 				d.admit(t, e)
 			}
 		})
@@ -218,7 +218,7 @@ func (d *Driver) find(ctx context.Context, c channelState) error {
 		return nil
 	}
 	d.ask(func(t *table) {
-		if t.legs[c.ID] != nil || t.byID[telephony.LegID(id)] != nil {
+		if t.legs[c.ID] != nil || t.byID[telephony.LegID(id)] != nil || t.graves[c.ID] != 0 {
 			return
 		}
 		l := d.newLeg(telephony.LegID(id), c.ID, !d.isOurs(c.ID), d.trunks.Load().byName[endpointOf(c.Name)])
@@ -262,13 +262,13 @@ func (l *Leg) resume() {
 			l.answered.Store(true)
 			l.rearm()
 		}
+		l.d.met.found.WithLabelValues("offered").Inc()
 		taken = l.d.adopt(l.ctx, l)
 	})
 	if taken {
-		l.d.met.adopted.WithLabelValues("adopted").Inc()
 		return
 	}
-	l.d.met.adopted.WithLabelValues("orphan").Inc()
+	l.d.met.found.WithLabelValues("orphan").Inc()
 	l.Hangup(telephony.CauseNormal)
 	<-l.done
 }

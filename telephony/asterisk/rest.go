@@ -123,6 +123,7 @@ func (r *rest) send(ctx context.Context, method, path string, q params, body, ou
 		outcome = "failed"
 		if ctx.Err() != nil {
 			outcome = "timeout"
+			r.fresh()
 			if why := context.Cause(ctx); why != nil {
 				err = why
 				if errors.Is(why, context.Canceled) || errors.Is(why, telephony.ErrLegEnded) || errors.Is(why, ErrAway) {
@@ -212,6 +213,9 @@ func clean(s string, limit int) string {
 
 // close gives the idle connections back.
 func (r *rest) close() { r.client.CloseIdleConnections() }
+
+// fresh makes the next requests take new connections: those kept may be half-open, and each would cost its time limit.
+func (r *rest) fresh() { r.client.CloseIdleConnections() }
 
 func channelPath(id string, more string) string { return "/channels/" + url.PathEscape(id) + more }
 func bridgePath(id string, more string) string  { return "/bridges/" + url.PathEscape(id) + more }

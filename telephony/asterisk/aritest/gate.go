@@ -3,6 +3,7 @@ package aritest
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 )
 
 // gate holds up all reading while it is shut.
@@ -61,7 +62,8 @@ func (l *gatedListener) Accept() (net.Conn, error) {
 
 type gatedConn struct {
 	net.Conn
-	gate   *gate
+	gate   *gate                // of the whole server
+	socket atomic.Pointer[gate] // of event sockets; nil: it is none
 	once   sync.Once
 	closed chan struct{}
 }
@@ -69,6 +71,9 @@ type gatedConn struct {
 func (c *gatedConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	c.gate.wait(c.closed)
+	if g := c.socket.Load(); g != nil {
+		g.wait(c.closed)
+	}
 	return n, err
 }
 

@@ -4,17 +4,15 @@
 package aritest
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/coder/websocket"
 )
@@ -28,7 +26,8 @@ const (
 // Server is a fake Asterisk. All methods may be called from any goroutine.
 type Server struct {
 	http *httptest.Server
-	gate *gate
+	gate *gate // holds up everything
+	half *gate // holds up event sockets
 
 	mu       sync.Mutex // guards what follows
 	secret   string
@@ -70,13 +69,16 @@ type socket struct {
 
 // New starts a server. Close it.
 func New() *Server {
-	s := &Server{gate: newGate(), secret: Secret, version: "22.10.1", missing: map[string]bool{}, sockets: map[string]*socket{}, channels: map[string]*Channel{},
+	s := &Server{gate: newGate(), half: newGate(), secret: Secret, version: "22.10.1", missing: map[string]bool{}, sockets: map[string]*socket{}, channels: map[string]*Channel{},
 		bridges: map[string]*Bridge{}, mute: map[string]bool{}}
 	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.handle))
 	s.http.Listener = &gatedListener{s.http.Listener, s.gate}
+	s.http.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) }
 	s.http.Start()
 	return s
 }
+
+type connKey struct{}
 
 // URL is the base of ARI.
 func (s *Server) URL() string { return s.http.URL + "/ari" }
@@ -84,6 +86,7 @@ func (s *Server) URL() string { return s.http.URL + "/ari" }
 // Close ends everything.
 func (s *Server) Close() {
 	s.gate.set(false)
+	s.half.set(false)
 	s.CloseSockets()
 	s.http.CloseClientConnections()
 	s.http.Close()
@@ -93,6 +96,9 @@ func (s *Server) Close() {
 
 // Freeze stops everything, as SIGSTOP does: connections stay, nothing is answered.
 func (s *Server) Freeze(on bool) { s.gate.set(on) }
+
+// FreezeSockets makes the event sockets half-open, as a lost route does: they stay, but nothing is answered on them.
+func (s *Server) FreezeSockets(on bool) { s.half.set(on) }
 
 // SetSecret changes what the server takes.
 func (s *Server) SetSecret(secret string) { s.mu.Lock(); defer s.mu.Unlock(); s.secret = secret }
@@ -163,6 +169,16 @@ func (s *Server) Connected(app string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sockets[app] != nil
+}
+
+// Queued tells how many events wait to be sent to an application.
+func (s *Server) Queued(app string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.sockets[app]; k != nil {
+		return len(k.send)
+	}
+	return 0
 }
 
 // Call has a caller come in. It gives the channel's id.
@@ -313,101 +329,4 @@ func (s *Server) EmitFor(id, kind string, more map[string]any) {
 		maps.Copy(e, more)
 		s.emit(c.App, e)
 	}
-}
-
-// timeFormat is ARI's.
-const timeFormat = "2006-01-02T15:04:05.000-0700"
-
-func (s *Server) emit(app string, event map[string]any) {
-	k := s.sockets[app]
-	if k == nil || s.mute[event["type"].(string)] {
-		return
-	}
-	if event["timestamp"] == nil {
-		event["timestamp"] = time.Now().Format(timeFormat)
-	}
-	event["application"], event["asterisk_id"] = app, "fake"
-	b, _ := json.Marshal(event)
-	select {
-	case k.send <- b:
-	default:
-		_ = k.c.CloseNow()
-		delete(s.sockets, app)
-	}
-}
-
-func (c *Channel) json() map[string]any {
-	app := "Dial"
-	if c.App != "" && c.State != "Ringing" && c.State != "Down" {
-		app = "Stasis"
-	}
-	m := map[string]any{"id": c.ID, "name": c.Name, "state": c.State, "protocol_id": "call-" + c.ID, "caller": map[string]any{"name": "", "number": c.Number},
-		"connected": map[string]any{"name": "", "number": ""}, "accountcode": "", "creationtime": time.Now().Format(timeFormat), "language": "en",
-		"dialplan": map[string]any{"context": "in", "exten": c.Exten, "priority": 1, "app_name": app, "app_data": c.App}}
-	if c.media != nil {
-		a := c.media.LocalAddr().(*net.UDPAddr)
-		m["channelvars"] = map[string]string{"UNICASTRTP_LOCAL_ADDRESS": a.IP.String(), "UNICASTRTP_LOCAL_PORT": fmt.Sprint(a.Port)}
-	}
-	return m
-}
-
-// events serves the event socket.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	app := r.URL.Query().Get("app")
-	c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"ari"}})
-	if err != nil {
-		return
-	}
-	k := &socket{c: c, send: make(chan []byte, 1024), done: make(chan struct{})}
-	s.mu.Lock()
-	s.wg.Add(1)
-	old := s.sockets[app]
-	if old != nil {
-		s.emit(app, map[string]any{"type": "ApplicationReplaced"})
-		close(old.send)
-	}
-	s.sockets[app] = k
-	s.mu.Unlock()
-	defer s.wg.Done()
-	gone := make(chan struct{})
-	go func() { // joined below
-		defer close(gone)
-		for {
-			if _, _, err := c.Read(r.Context()); err != nil {
-				return
-			}
-		}
-	}()
-	defer func() {
-		_ = c.CloseNow()
-		<-gone
-		s.mu.Lock()
-		if s.sockets[app] == k {
-			delete(s.sockets, app)
-		}
-		s.mu.Unlock()
-	}()
-	for {
-		select {
-		case b, more := <-k.send:
-			if !more {
-				return
-			}
-			if c.Write(r.Context(), websocket.MessageText, b) != nil {
-				return
-			}
-		case <-gone:
-			return
-		}
-	}
-}
-
-// path splits "/ari/channels/a%3Ab/moh" into its parts.
-func path(r *http.Request) []string {
-	var out []string
-	for part := range strings.SplitSeq(strings.TrimPrefix(r.URL.EscapedPath(), "/ari/"), "/") {
-		p, _ := url.PathUnescape(part)
-		out = append(out, p)
-	}
-	return out
 }

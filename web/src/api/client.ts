@@ -1,6 +1,7 @@
 // The way to the server: JSON over fetch, problem documents as errors, versions as ETags, one key per POST so that a
 // repeat acts once.
 
+import { currentLang } from '~/i18n';
 import type { Page } from './types';
 
 const BASE = '/api/v1';
@@ -84,7 +85,7 @@ export function url(path: string, query?: Query): string {
 
 export async function api<T>(path: string, opt: RequestOptions = {}): Promise<T> {
   const method = opt.method ?? 'GET';
-  const headers: Record<string, string> = { Accept: 'application/json' };
+  const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': currentLang() };
   if (opt.body !== undefined) headers['Content-Type'] = 'application/json';
   if (opt.version !== undefined) headers['If-Match'] = `"${opt.version}"`;
   if (method === 'POST') headers['Idempotency-Key'] = opt.key ?? newKey();

@@ -220,6 +220,7 @@ export interface CallRecord {
   called?: string;
   trunk?: string;
   queue?: string;
+  queue_name?: string;
   lang?: string;
   team?: TeamRef | null;
   contact?: ContactRef | null;

@@ -9,6 +9,7 @@ import {
   IconSettings,
   IconSun,
 } from '@tabler/icons-react';
+import { useQueryClient } from '@tanstack/react-query';
 import { useNavigate } from '@tanstack/react-router';
 import { useTranslation } from 'react-i18next';
 import { patch } from '~/api/client';
@@ -25,6 +26,7 @@ const SCHEMES = [
 
 export function UserMenu() {
   const { t } = useTranslation();
+  const client = useQueryClient();
   const { me, core, signOut } = useApp();
   const navigate = useNavigate();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
@@ -64,7 +66,10 @@ export function UserMenu() {
             leftSection={<IconLanguage {...icon} />}
             rightSection={l.key === lang ? <IconCheck size={16} /> : null}
             onClick={() => {
-              void setLang(l.key).then(() => core.reconnect());
+              void setLang(l.key).then(() => {
+                core.reconnect();
+                return client.invalidateQueries(); // texts that the server makes
+              });
               patch('/me', { locale: l.key }).catch(toastError);
             }}
           >

@@ -51,7 +51,7 @@ export function CallEntry({ call, at, note }: { call: CallRecord; at: string; no
             {out ? `${t('call.out')} · ` : ''}
             {t(`disposition.${call.disposition}`, { defaultValue: call.disposition })}
             {agents ? ` · ${agents}` : ''}
-            {call.queue ? ` · ${call.queue}` : ''}
+            {call.queue ? ` · ${call.queue_name || call.queue}` : ''}
             {' · '}
             <When at={at}>{timeOf(at)}</When>
           </div>

@@ -9,6 +9,7 @@ import {
 } from '@mantine/core';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useQueryClient } from '@tanstack/react-query';
 import { patch, post } from '~/api/client';
 import { explain } from '~/api/problems';
 import type { Lang } from '~/api/types';
@@ -35,6 +36,7 @@ const LIST_KEYS = [
 
 export function SettingsPage() {
   const { t } = useTranslation();
+  const client = useQueryClient();
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const core = useCore();
   return (
@@ -51,7 +53,10 @@ export function SettingsPage() {
               aria-label={t('settings.language')}
               value={currentLang()}
               onChange={(v) => {
-                void setLang(v as Lang).then(() => core.reconnect());
+                void setLang(v as Lang).then(() => {
+                  core.reconnect();
+                  return client.invalidateQueries(); // texts that the server makes
+                });
                 patch('/me', { locale: v }).catch(toastError);
               }}
               data={LANGS.map((l) => ({ value: l.key, label: l.name }))}
