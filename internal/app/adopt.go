@@ -210,7 +210,10 @@ func (a *App) GoOn(ctx context.Context, in callerLeg) bool {
 		end = a.arrive(ctx, c)
 		return true
 	}
-	c.ticket, c.spoke = was.Who.Ticket, was.Speaks
+	c.ticket = was.Who.Ticket
+	if was.Speaks {
+		c.said = was.Message
+	}
 	if was.State == calllog.StateWaiting || was.State == calllog.StateRinging {
 		c.waited = was.Waited(a.now())
 	}

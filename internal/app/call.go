@@ -41,7 +41,7 @@ type call struct {
 
 	ticket   string        // number keyed in the menu; a claim
 	waited   time.Duration // before a restart, for the next place in a queue
-	spoke    bool          // before a restart a message was begun: whatever follows, it is one
+	said     time.Duration // in a message that a restart broke off
 	noRecord bool          // the menu said so: consent declined. Written by the call's goroutine alone
 	out      bool          // we called: in is the customer's leg all the same
 

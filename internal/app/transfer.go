@@ -118,26 +118,18 @@ func (a *App) voicemail(ctx context.Context, c *call, req ivr.VoicemailReq) (exi
 	prompt := req.Prompt
 	prompt.Clips = append(append([]telephony.Clip{}, prompt.Clips...), telephony.Clip{Silence: 300 * time.Millisecond},
 		telephony.Clip{Tone: &telephony.Tone{Hz: []float64{440}, For: 400 * time.Millisecond}})
-	empty := ivr.ExitEmpty
-	if c.spoke {
-		empty = ivr.ExitDone
-	}
-	if key := a.playUntilKey(ctx, c, prompt, req.Terminator); key {
-		return empty, nil
-	}
-	length, hungUp := time.Duration(0), c.in.End() != (telephony.End{})
-	if !hungUp {
-		if a.recordings == nil {
-			return empty, nil
-		}
+	length, key := c.said, a.playUntilKey(ctx, c, prompt, req.Terminator)
+	hungUp := c.in.End() != (telephony.End{})
+	if !key && !hungUp && a.recordings != nil {
 		length, hungUp = a.takeMessage(ctx, c, req)
 	}
+	c.said = 0
 	switch {
 	case cutOff(ctx):
 		return "", drainedEnd(ctx)
 	case length < req.Min && !hungUp:
-		return empty, nil
-	case length < req.Min && !c.spoke:
+		return ivr.ExitEmpty, nil
+	case length < req.Min:
 		e := callerLeft(c.in, telephony.ReasonAbandonedMenu)
 		return "", &e
 	case hungUp:
@@ -166,17 +158,20 @@ func (a *App) playUntilKey(ctx context.Context, c *call, p telephony.Prompt, ter
 	}
 }
 
-// takeMessage records until something ends it and gives the length of what was said.
+// tellEvery is how much is said between two notes of it, so that a message that a kill breaks off counts as one.
+const tellEvery = 3 * time.Second
+
+// takeMessage records until something ends it and gives the length of what was said, before a restart too.
 func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (length time.Duration, hungUp bool) {
 	days := a.queueConfig(req.Queue).RetentionDays
 	rec, err := a.recordings.Start(ctx, recordings.Start{Call: string(c.id), Kind: recordings.KindVoicemail, RetentionDays: days, MuLaw: c.in.Law() == media.PCMU,
 		OnFailure: func(err error) { a.recordingFailed(c, err) }})
 	if err != nil {
 		if c.in.End() != (telephony.End{}) || ctx.Err() != nil { // gone, or we stop: there is nothing to record
-			return 0, !cutOff(ctx)
+			return c.said, !cutOff(ctx)
 		}
 		a.recordingFailed(c, err)
-		return 0, false
+		return c.said, false
 	}
 	defer a.closeRecording(context.WithoutCancel(ctx), c, rec)
 	c.note(ctx, a, calllog.TypeVoicemail, calllog.VoicemailNote{Queue: req.Queue})
@@ -185,7 +180,7 @@ func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (l
 	defer room.Close()
 	if err := room.Join(c.in.Endpoint(), media.Customer); err != nil {
 		a.log.Error("message not taken", "call", c.id, "cause", err)
-		return 0, false
+		return c.said, false
 	}
 	speech := newSpeechTap(rec)
 	room.AddTap(speech)
@@ -193,8 +188,9 @@ func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (l
 	start := a.now()
 	check := time.NewTicker(100 * time.Millisecond)
 	defer check.Stop()
+	told := c.said
 	finish := func() time.Duration {
-		d := speech.said()
+		d := c.said + speech.said()
 		c.note(context.WithoutCancel(ctx), a, calllog.TypeVoicemail, calllog.VoicemailNote{Queue: req.Queue, Length: d})
 		return d
 	}
@@ -211,6 +207,10 @@ func (a *App) takeMessage(ctx context.Context, c *call, req ivr.VoicemailReq) (l
 		case m := <-c.cmds:
 			m.refuse()
 		case <-check.C:
+			if d := c.said + speech.said(); d >= told+tellEvery {
+				told = d
+				c.note(ctx, a, calllog.TypeVoicemail, calllog.VoicemailNote{Queue: req.Queue, Length: d, More: true})
+			}
 			if a.now().Sub(start) >= req.Max || (req.Silence > 0 && speech.quiet() >= req.Silence) {
 				return finish(), false
 			}

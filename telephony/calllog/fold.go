@@ -127,7 +127,7 @@ func (s *Summary) Fold(r Record) {
 	case TypeVoicemail:
 		var v VoicemailNote
 		if json.Unmarshal(r.Data, &v) == nil {
-			s.Message, s.Speaks = max(s.Message, v.Length), v.Length == 0
+			s.Message, s.Speaks = max(s.Message, v.Length), v.Length == 0 || v.More
 		}
 	case TypeQueued:
 		s.foldQueued(r)

@@ -419,6 +419,10 @@ func TestFoldOverAdoptions(t *testing.T) {
 	if s := fold(box...); !s.Speaks || s.State != StateTalking {
 		t.Errorf("in the message: %+v", s)
 	}
+	box = append(box, TypeVoicemail, VoicemailNote{Length: 3 * time.Second, More: true})
+	if s := fold(box...); !s.Speaks || s.Message != 3*time.Second {
+		t.Errorf("later in the message: %+v", s)
+	}
 	if s := fold(append(box, TypeVoicemail, VoicemailNote{Length: time.Minute})...); s.Speaks || s.Message != time.Minute {
 		t.Errorf("after the message: %+v", s)
 	}

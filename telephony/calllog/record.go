@@ -163,10 +163,12 @@ type TransferNote struct {
 	Why string `json:"why"` // ringing, answered, busy, no_answer, failed
 }
 
-// VoicemailNote is the data of TypeVoicemail: first without a length when the message begins, then with it.
+// VoicemailNote is the data of TypeVoicemail: first without a length when the message begins, then with it; while the
+// caller speaks, with More.
 type VoicemailNote struct {
 	Queue  string        `json:"queue"`
 	Length time.Duration `json:"length,omitempty"`
+	More   bool          `json:"more,omitempty"`
 }
 
 // NoteText is the data of TypeNote.
