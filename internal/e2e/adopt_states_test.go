@@ -1,8 +1,13 @@
 package e2e
 
 import (
+	"net/http"
+	"syscall"
 	"testing"
 	"time"
+
+	"hotline/internal/e2e/program"
+	"hotline/telephony/telephonytest"
 )
 
 // A kill meets calls in states that are hard to come back to, and a second one follows while they are taken over: a talk on
@@ -71,5 +76,35 @@ func TestTwoKillsInEveryState(t *testing.T) {
 	}
 	waiting(ctx, t, p, leaves)
 	within(ctx, t, 10*time.Second, "nothing of ours is left in Asterisk", func() bool { return len(channels(ctx, p)) == 0 && bridges(ctx, p) == 0 })
+	p.Clean()
+}
+
+// A number that is still being called is left to nobody by a stop: its telephone falls silent, and the call's end is told.
+func TestStopGivesUpWhatRings(t *testing.T) {
+	p, ctx := byAsterisk(t, program.Env("HOTLINE_DRAIN_TIMEOUT=500ms"))
+	p.Start(ctx)
+	provider := p.Phone(telephonytest.PhoneConfig{User: "provider"})
+	p.Provider(ctx, provider, "+74950000000")
+	from := number()
+	p.Dial(ctx, from, "200").Hangup()
+	missed := told(ctx, t, p, keyOf(ctx, t, p, from))
+	p.Shift(ctx, "agent1", agent1Hz)
+	var d struct{ Call string }
+	if code := p.API(ctx, "agent1", http.MethodPost, "/calls", map[string]any{"call": missed.Key}, &d); code != http.StatusAccepted {
+		t.Fatalf("POST /calls: %d", code)
+	}
+	out := rings(ctx, t, provider)
+	ok(t, p.Cmd.Process.Signal(syscall.SIGTERM))
+	<-out.Done()
+	err := <-p.Done
+	p.Done <- err
+	ok(t, err)
+	if code, why := out.Why(); code != 487 {
+		t.Errorf("the customer's telephone rang on: %d %s", code, why)
+	}
+	p.Start(ctx)
+	if row := told(ctx, t, p, d.Call); row.EndReason == "crash" || row.Disposition == "answered" {
+		t.Errorf("the call: %+v", row)
+	}
 	p.Clean()
 }
