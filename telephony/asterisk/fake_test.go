@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -316,7 +317,10 @@ func TestFrozenShortly(t *testing.T) {
 	over(ctx, t, l)
 	s.Freeze(false)
 	r.ready(ctx)
-	until(ctx, t, "the hang-up", func() bool { _, there := s.Channel(id); return !there && len(s.Bridges()) == 0 && len(s.Channels()) == 0 })
+	until(ctx, t, "the hang-up", func() bool {
+		_, there := s.Channel(id)
+		return !there && len(s.Bridges()) == 0 && len(s.Channels()) == 0
+	})
 	if n := r.metric("hotline_ari_reconnects_total"); n != 0 {
 		t.Errorf("%v reconnects", n)
 	}
@@ -453,6 +457,50 @@ func TestLostEvents(t *testing.T) {
 	}
 }
 
+// TestMusicCutShort: music that is given up while Asterisk still takes the caller there (an agent answers at once) waits for
+// that, or the request would be carried out after those that bring the caller back.
+func TestMusicCutShort(t *testing.T) {
+	for _, step := range []string{"/removeChannel", "/moh"} {
+		t.Run(step[1:], func(t *testing.T) {
+			s, r := fake(t, nil, nil)
+			ctx := within(t, patience)
+			r.ready(ctx)
+			id := s.Call(app, "pbx", "1", "100")
+			l := r.call(ctx)
+			ok(t, l.Answer(ctx))
+			arrived, carryOn := make(chan struct{}, 1), make(chan struct{})
+			release := sync.OnceFunc(func() { close(carryOn) })
+			defer release()
+			s.Hook(func(r *http.Request) (int, string) {
+				if r.Method == "POST" && strings.HasSuffix(r.URL.Path, step) {
+					arrived <- struct{}{}
+					<-carryOn
+				}
+				return 0, ""
+			})
+			play, stop := context.WithCancel(ctx)
+			played := make(chan error, 1)
+			go func() { played <- l.Play(play, music) }()
+			take(ctx, t, "the request", arrived)
+			stop()
+			notYet, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			select {
+			case <-played:
+				t.Fatal("Play returned, with the caller on the way to the music")
+			case <-notYet.Done():
+			}
+			release()
+			if err := take(ctx, t, "the end of music", played); !errors.Is(err, context.Canceled) {
+				t.Errorf("play: %v", err)
+			}
+			if c, _ := s.Channel(id); c.Music != "" || !slices.Contains(members(s), id) {
+				t.Errorf("when Play has returned: music %q, in the bridge %v", c.Music, members(s))
+			}
+		})
+	}
+}
+
 // TestMediaIsMended: a media channel or bridge that goes is made again, and the caller is where it was.
 func TestMediaIsMended(t *testing.T) {
 	s, r := fake(t, nil, nil)
@@ -477,7 +525,9 @@ func TestFound(t *testing.T) {
 	s := aritest.New()
 	t.Cleanup(s.Close)
 	known, unknown := telephony.NewID(time.Now()), telephony.NewID(time.Now())
-	vars := func(leg string) map[string]string { return map[string]string{"HOTLINE_LEG": leg, "CALLERID(num-pres)": "allowed"} }
+	vars := func(leg string) map[string]string {
+		return map[string]string{"HOTLINE_LEG": leg, "CALLERID(num-pres)": "allowed"}
+	}
 	s.AddChannel(aritest.Channel{ID: "1.1", Name: "PJSIP/pbx-01", State: "Up", Number: "111", Exten: "100", App: app, Music: "default", Vars: vars(known)})
 	s.AddChannel(aritest.Channel{ID: "1.2", Name: "PJSIP/pbx-02", State: "Up", Number: "222", Exten: "100", App: app, Vars: vars(unknown)})
 	s.AddChannel(aritest.Channel{ID: "1.3", Name: "PJSIP/pbx-03", State: "Ring", Number: "333", Exten: "100", App: app})

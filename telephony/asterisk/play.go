@@ -23,8 +23,8 @@ func (l *Leg) Play(ctx context.Context, p telephony.Prompt) error {
 	}
 	turn := l.turn.Add(1)
 	var err error
-	if class := l.d.musicClass(p); class != "" && l.move(ctx, turn, inMusic, class) {
-		err = l.ep.Play(ctx, quiet)
+	if class := l.d.musicClass(p); class != "" && (l.move(ctx, turn, inMusic, class) || ctx.Err() != nil) {
+		err = l.ep.Play(ctx, quiet) // if ctx has ended, the caller may be on the way to the music all the same
 		l.back(ctx, turn)
 	} else {
 		l.move(ctx, turn, bridged, "")
@@ -52,7 +52,9 @@ func (d *Driver) musicClass(p telephony.Prompt) string {
 	return p.Music
 }
 
-// move brings the caller where the Play of this turn needs it. False: it is not there.
+// move brings the caller where the Play of this turn needs it. False: it is not there, or ctx has ended. Requests once begun
+// go on when ctx ends, and what comes next waits for them: Asterisk would carry out one that we turned away from all the
+// same, maybe after those that follow.
 func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) bool {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
@@ -66,8 +68,8 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 		}
 		return false
 	}
-	defer a.unlock()
 	if !a.attached || l.turn.Load() != turn {
+		a.unlock()
 		return false
 	}
 	if want == inMusic && a.at == inMusic && a.class != class {
@@ -76,6 +78,29 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 	if a.want = want; want == inMusic {
 		a.class = class
 	}
+	there := make(chan bool, 1)
+	settle := func(link context.Context) {
+		defer a.unlock()
+		ctx, cancel := l.bound(link)
+		defer cancel()
+		there <- l.settleOrMend(ctx)
+	}
+	if !l.d.chore(settle) { // we stop
+		a.unlock()
+		return false
+	}
+	select {
+	case t := <-there:
+		return t
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// settleOrMend settles. What fails is mended later, or for music played by us. The token is held.
+func (l *Leg) settleOrMend(ctx context.Context) bool {
+	a := &l.audio
+	want := a.want
 	err := l.settle(ctx)
 	if err == nil {
 		return true
