@@ -181,9 +181,9 @@ func (d *Driver) setState(ready bool, version, problem string) {
 	}
 }
 
-// chore runs f, a request or two that must outlive the leg that asks for them.
-func (d *Driver) chore(f func(ctx context.Context)) {
-	d.chores.run(func() { d.guard(func() { f(d.link) }) })
+// chore runs f, a request or two that must outlive whoever asks for them. False: it does not, the driver stops.
+func (d *Driver) chore(f func(ctx context.Context)) bool {
+	return d.chores.run(func() { d.guard(func() { f(d.link) }) })
 }
 
 // guard keeps a panic from ending the process; ok is false after one.

@@ -284,6 +284,50 @@ func TestLostEvents(t *testing.T) {
 	}
 }
 
+// TestMusicCutShort: music that is given up while Asterisk still takes the caller there (an agent answers at once) waits for
+// that, or the request would be carried out after those that bring the caller back.
+func TestMusicCutShort(t *testing.T) {
+	for _, step := range []string{"/removeChannel", "/moh"} {
+		t.Run(step[1:], func(t *testing.T) {
+			s, r := fake(t, nil, nil)
+			ctx := within(t, patience)
+			r.ready(ctx)
+			id := s.Call(app, "pbx", "1", "100")
+			l := r.call(ctx)
+			ok(t, l.Answer(ctx))
+			arrived, carryOn := make(chan struct{}, 1), make(chan struct{})
+			release := sync.OnceFunc(func() { close(carryOn) })
+			defer release()
+			s.Hook(func(r *http.Request) (int, string) {
+				if r.Method == "POST" && strings.HasSuffix(r.URL.Path, step) {
+					arrived <- struct{}{}
+					<-carryOn
+				}
+				return 0, ""
+			})
+			play, stop := context.WithCancel(ctx)
+			played := make(chan error, 1)
+			go func() { played <- l.Play(play, music) }()
+			take(ctx, t, "the request", arrived)
+			stop()
+			notYet, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+			defer cancel()
+			select {
+			case <-played:
+				t.Fatal("Play returned, with the caller on the way to the music")
+			case <-notYet.Done():
+			}
+			release()
+			if err := take(ctx, t, "the end of music", played); !errors.Is(err, context.Canceled) {
+				t.Errorf("play: %v", err)
+			}
+			if c, _ := s.Channel(id); c.Music != "" || !slices.Contains(members(s), id) {
+				t.Errorf("when Play has returned: music %q, in the bridge %v", c.Music, members(s))
+			}
+		})
+	}
+}
+
 // TestMediaIsMended: a media channel or bridge that goes is made again, and the caller is where it was.
 func TestMediaIsMended(t *testing.T) {
 	s, r := fake(t, nil, nil)

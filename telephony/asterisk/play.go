@@ -28,10 +28,10 @@ func (l *Leg) Play(ctx context.Context, p telephony.Prompt) error {
 	case class == "":
 		l.move(ctx, turn, bridged, "")
 		err = l.ep.Play(ctx, p)
-	case l.move(ctx, turn, inMusic, class):
+	case l.move(ctx, turn, inMusic, class) || ctx.Err() != nil: // if ctx has ended, the caller may be on the way to the music all the same
 		err = l.ep.Play(ctx, quiet)
 		l.back(ctx, turn)
-	default: // Asterisk may have begun all the same, as when ctx ended just now
+	default:
 		l.back(ctx, turn)
 		err = l.ep.Play(ctx, p)
 	}
@@ -57,7 +57,9 @@ func (d *Driver) musicClass(p telephony.Prompt) string {
 	return p.Music
 }
 
-// move brings the caller where the Play of this turn needs it. False: it is not there.
+// move brings the caller where the Play of this turn needs it. False: it is not there, or ctx has ended. Requests once begun
+// go on when ctx ends, and what comes next waits for them: Asterisk would carry out one that we turned away from all the
+// same, maybe after those that follow.
 func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) bool {
 	ctx, cancel := l.bound(ctx)
 	defer cancel()
@@ -71,8 +73,8 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 		}
 		return false
 	}
-	defer a.unlock()
 	if !a.attached || l.turn.Load() != turn {
+		a.unlock()
 		return false
 	}
 	if want == inMusic && a.at == inMusic && a.class != class {
@@ -81,6 +83,29 @@ func (l *Leg) move(ctx context.Context, turn uint64, want place, class string) b
 	if a.want = want; want == inMusic {
 		a.class = class
 	}
+	there := make(chan bool, 1)
+	settle := func(link context.Context) {
+		defer a.unlock()
+		ctx, cancel := l.bound(link)
+		defer cancel()
+		there <- l.settleOrMend(ctx)
+	}
+	if !l.d.chore(settle) { // we stop
+		a.unlock()
+		return false
+	}
+	select {
+	case t := <-there:
+		return t
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// settleOrMend settles. What fails is mended later, or for music played by us. The token is held.
+func (l *Leg) settleOrMend(ctx context.Context) bool {
+	a := &l.audio
+	want := a.want
 	err := l.settle(ctx)
 	if err == nil {
 		return true
