@@ -271,7 +271,7 @@ func (c *chaos) work(r *rand.Rand, page *telephonytest.Agent, addr, login string
 				_, err := page.Request(ctx, "call.record", map[string]any{"call": me.Call, "op": []string{"pause", "resume"}[r.IntN(2)]})
 				return err
 			}
-		case me.State == "available" && dice < 20 && !closing:
+		case me.State == "available" && dice < 50 && !closing:
 			_, err := page.Request(ctx, "call.dial", map[string]any{"call": c.missed})
 			return err
 		case me.State == "offline" || me.State == "paused" || me.State == "error":
