@@ -49,7 +49,7 @@ func nativeOnly(t *testing.T) {
 	}
 }
 
-func limit(t *testing.T, d time.Duration) context.Context {
+func limit(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, stop := context.WithTimeoutCause(context.Background(), d, errors.New("the test takes too long"))
 	t.Cleanup(stop)
@@ -68,7 +68,7 @@ var callers atomic.Int64
 // number is a caller's number that no other test has.
 func number() string { return fmt.Sprintf("+790355%05d", callers.Add(1)) }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func ok(t *testing.T, err error) {
 }
 
 // eventually asks until the answer is yes; the error says what it was waiting for.
-func eventually(ctx context.Context, t *testing.T, what string, ask func() bool) {
+func eventually(ctx context.Context, t testing.TB, what string, ask func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -90,7 +90,7 @@ func eventually(ctx context.Context, t *testing.T, what string, ask func() bool)
 }
 
 // within is eventually with a time of its own.
-func within(ctx context.Context, t *testing.T, d time.Duration, what string, ask func() bool) {
+func within(ctx context.Context, t testing.TB, d time.Duration, what string, ask func() bool) {
 	t.Helper()
 	ctx, stop := context.WithTimeoutCause(ctx, d, fmt.Errorf("not within %v", d))
 	defer stop()
@@ -99,7 +99,7 @@ func within(ctx context.Context, t *testing.T, d time.Duration, what string, ask
 
 // queue makes a queue with a number that leads straight to it, and gives it members. They leave their other queues until
 // the test ends. The queue's wrap-up is a second where the fields do not say otherwise.
-func queue(ctx context.Context, t *testing.T, p *program.Program, key, dial string, fields map[string]any, members ...string) {
+func queue(ctx context.Context, t testing.TB, p *program.Program, key, dial string, fields map[string]any, members ...string) {
 	t.Helper()
 	body := map[string]any{"key": key, "name": "new", "strategy": "longest_idle", "team": "Support", "wrapup_s": 1, "on_timeout": "hangup"}
 	for k, v := range fields {

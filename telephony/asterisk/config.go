@@ -64,7 +64,7 @@ type State struct {
 	Problem string
 	// Since is when Ready changed last.
 	Since time.Time
-	// Clock is how far Asterisk's clock is ahead of ours, measured by the last probe.
+	// Clock is how far Asterisk's clock is ahead of ours, measured by the quickest of the recent probes.
 	Clock time.Duration
 }
 

@@ -201,11 +201,12 @@ func (d *Driver) probe(ctx context.Context, c *websocket.Conn, health chan<- boo
 	every := min(probeEvery, d.cfg.Dead/5)
 	limit := every + every/4 // with every this is the alarm: 4.5 s
 	good, well := time.Now(), true
+	var clock offset
 	for {
 		if !pause(ctx, every) {
 			return context.Cause(ctx)
 		}
-		err := d.probeOnce(ctx, c, limit)
+		err := d.probeOnce(ctx, c, limit, &clock)
 		if err == nil {
 			good = time.Now()
 		}
@@ -227,7 +228,7 @@ func (d *Driver) probe(ctx context.Context, c *websocket.Conn, health chan<- boo
 }
 
 // probeOnce is one probe of the requests' way and of the socket. It also measures Asterisk's clock.
-func (d *Driver) probeOnce(ctx context.Context, c *websocket.Conn, limit time.Duration) error {
+func (d *Driver) probeOnce(ctx context.Context, c *websocket.Conn, limit time.Duration, clock *offset) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %v", limit))
 	defer cancel()
 	pinged := make(chan error, 1)
@@ -236,8 +237,9 @@ func (d *Driver) probeOnce(ctx context.Context, c *websocket.Conn, limit time.Du
 	sent := d.cfg.Now()
 	err := d.rest.send(ctx, "GET", "/asterisk/ping", nil, nil, &p)
 	if err == nil {
-		middle := sent.Add(d.cfg.Now().Sub(sent) / 2)
-		d.clock.Store(int64(time.Time(p.Timestamp).Sub(middle)))
+		took := d.cfg.Now().Sub(sent)
+		*clock = clock.measured(time.Time(p.Timestamp).Sub(sent.Add(took/2)), took)
+		d.clock.Store(int64(clock.by))
 	}
 	if e := <-pinged; e != nil && ctx.Err() == nil {
 		err = errors.Join(err, fmt.Errorf("ping the event socket: %w", e))

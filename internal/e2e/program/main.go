@@ -51,7 +51,7 @@ func Shared(t testing.TB, name string, options ...Option) *Program {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p = &Program{process: &process{bin: bin, data: data}, t: t}
+		p = &Program{process: &process{bin: bin, data: data, driver: Driver()}, t: t}
 		p.open()
 		for _, o := range options {
 			o(p)

@@ -54,7 +54,7 @@ type process struct {
 	music  string // folder; empty: the installed one
 	pbx    asterisk.Options
 	wire   bool
-	native bool
+	driver string // as Driver gives it
 
 	mu      sync.Mutex // guards what follows
 	logins  map[string]string
@@ -80,7 +80,10 @@ func Driver() string {
 }
 
 // Native has the server carry callers by itself, whatever the driver under test: for tests of that driver's own edge.
-func Native() Option { return func(p *Program) { p.native = true } }
+func Native() Option { return func(p *Program) { p.driver = "native" } }
+
+// Behind has Asterisk carry the callers, whatever the driver under test: for comparing the two in one run.
+func Behind() Option { return func(p *Program) { p.driver = "asterisk" } }
 
 // Dialplan adds contexts to Asterisk's dial plan.
 func Dialplan(text string) Option { return func(p *Program) { p.pbx.Dialplan += text } }
@@ -101,7 +104,7 @@ func Cuttable() Option { return func(p *Program) { p.wire = true } }
 // behind starts the Asterisk of a server that needs one.
 func (p *Program) behind(ctx context.Context) {
 	p.t.Helper()
-	if Driver() != "asterisk" || p.native || p.PBX != nil {
+	if p.driver != "asterisk" || p.PBX != nil {
 		return
 	}
 	p.pbx.Music = p.music
@@ -162,7 +165,7 @@ func build(t testing.TB) string {
 // New builds the program and a data directory for it; Start runs it. It is stopped when the test ends.
 func New(t testing.TB, options ...Option) *Program {
 	t.Helper()
-	p := &Program{process: &process{bin: build(t), data: t.TempDir()}, t: t}
+	p := &Program{process: &process{bin: build(t), data: t.TempDir(), driver: Driver()}, t: t}
 	p.open()
 	for _, o := range options {
 		o(p)
