@@ -54,7 +54,7 @@ e2e: setup-test build ## whole-system tests: SIP, browsers, PostgreSQL
 	go test -race -shuffle=on -timeout 15m -p 1 ./internal/e2e/...
 
 e2e-asterisk: setup-test build ## the same suite behind a real Asterisk
-	HOTLINE_TEST_DRIVER=asterisk go test -race -shuffle=on -timeout 15m ./internal/e2e
+	HOTLINE_TEST_DRIVER=asterisk go test -race -shuffle=on -timeout 15m -p 1 ./internal/e2e ./internal/e2e/browser
 
 bench: setup-test ## benchmarks, as ratios in one run
 	go test -run '^$$' -bench . -benchmem ./telephony/... ./queue/... ./internal/...

@@ -253,7 +253,7 @@ func newSuite(ctx context.Context, t *testing.T, voice []int16) *suite {
 // dial calls a number, saying 1000 Hz, and waits for the answer. The phone hangs up when the test ends.
 func (s *suite) dial(ctx context.Context, t *testing.T, from, to string) *telephonytest.PhoneCall {
 	t.Helper()
-	ph, err := telephonytest.NewPhone(telephonytest.PhoneConfig{User: from, Server: s.p.Run.SIP})
+	ph, err := telephonytest.NewPhone(telephonytest.PhoneConfig{User: from, Server: s.p.Edge()})
 	ok(t, err)
 	t.Cleanup(ph.Close)
 	c, err := ph.Call(ctx, to, telephonytest.CallOptions{Tone: customerHz})
