@@ -10,11 +10,12 @@ import (
 	"hotline/telephony/telephonytest"
 )
 
-// Size of BenchmarkRecordedCall: so many talks at once, held for hold, their ends watched for clearing, all of it rounds
-// times; resting is how long the sides are measured without calls.
+// Size of BenchmarkRecordedCall: so many talks at once, held for hold, hung up one by one with parting between, their ends
+// watched for clearing, all of it rounds times; resting is how long the sides are measured without calls.
 const (
 	talks    = 12
 	hold     = 3 * time.Second
+	parting  = 30 * time.Millisecond
 	clearing = time.Second
 	rounds   = 3
 	resting  = 2 * time.Second
@@ -169,8 +170,9 @@ func (m *measured) round(ctx context.Context, b *testing.B) {
 	}
 
 	began, first = time.Now(), total(m.spent())
-	for _, c := range calls {
+	for _, c := range calls { // one by one, as they began
 		c.Hangup()
+		lapse(ctx, b, parting)
 	}
 	lapse(ctx, b, clearing)
 	cleared, took := ms(total(m.spent())-first), time.Since(began).Seconds()
