@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -190,7 +191,7 @@ func (a *App) asteriskTrunk(name string) httpapi.TrunkState {
 	for _, t := range a.ari.Trunks() {
 		if t.Name == name {
 			s := a.ari.State()
-			return httpapi.TrunkState{Registered: s.Ready, Since: &s.Since, Error: s.Problem, Calls: t.Calls}
+			return httpapi.TrunkState{Registered: s.Ready && t.Problem == "", Since: &s.Since, Error: cmp.Or(s.Problem, t.Problem), Calls: t.Calls}
 		}
 	}
 	return httpapi.TrunkState{}

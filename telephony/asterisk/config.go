@@ -89,6 +89,8 @@ type Trunk struct {
 type TrunkState struct {
 	Trunk
 	Calls int // live legs of this trunk
+	// Problem is for people: Asterisk has no endpoint of that name. Empty: it has, or could not be asked yet.
+	Problem string
 }
 
 // Dial says whom to call and how.

@@ -113,6 +113,7 @@ func (d *Driver) session(ctx context.Context) (was bool, err error) {
 		return false, firstError(over, err)
 	}
 	d.setState(true, version, problem)
+	d.chore(d.examineTrunks)
 	for {
 		select {
 		case err := <-over:

@@ -542,3 +542,19 @@ func TestRealFigures(t *testing.T) {
 	}
 	a.empty(ctx)
 }
+
+// TestRealTrunkNames: a trunk whose name is no endpoint of Asterisk is said to be so; one that is there is not.
+func TestRealTrunkNames(t *testing.T) {
+	a := startAsterisk(t)
+	r := newRig(t, a.config(), nil)
+	ctx := within(t, 30*time.Second)
+	r.ready(ctx)
+	ok(t, r.d.SetTrunks([]Trunk{{Name: "pbx", Enabled: true}, {Name: "nosuch", Enabled: true}, {Name: "off"}}))
+	until(ctx, t, "the problem", func() bool { return r.d.Trunks()[1].Problem != "" })
+	if all := r.d.Trunks(); all[0].Problem != "" || all[2].Problem != "" || !strings.Contains(all[1].Problem, "PJSIP/nosuch") {
+		t.Errorf("%+v", all)
+	}
+	if s := r.d.State(); !s.Ready {
+		t.Errorf("one wrong name keeps all calls away: %+v", s)
+	}
+}

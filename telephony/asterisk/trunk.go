@@ -1,8 +1,11 @@
 package asterisk
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 )
@@ -11,6 +14,8 @@ import (
 type trunk struct {
 	cfg   Trunk
 	calls *atomic.Int32 // live legs
+	// unknown says that Asterisk has no endpoint of that name. Calls of another technology come in all the same.
+	unknown atomic.Bool
 }
 
 // trunkTable is immutable; the driver swaps it whole.
@@ -56,14 +61,43 @@ func (d *Driver) SetTrunks(trunks []Trunk) error {
 		return fmt.Errorf("set trunks: %w", err)
 	}
 	d.trunks.Store(t)
+	if d.started.Load() {
+		d.chore(d.examineTrunks)
+	}
 	return nil
+}
+
+// examineTrunks asks Asterisk whether it has the trunks' endpoints. Without an answer what was known stays.
+func (d *Driver) examineTrunks(ctx context.Context) {
+	for _, t := range d.trunks.Load().ordered {
+		if !t.cfg.Enabled {
+			continue
+		}
+		err := d.rest.ask(ctx, "GET", "/endpoints/PJSIP/"+url.PathEscape(t.cfg.Name), nil, nil, nil)
+		switch {
+		case err == nil:
+			t.unknown.Store(false)
+		case noEndpoint(err) && !t.unknown.Swap(true):
+			d.log.Warn("a trunk is no endpoint of Asterisk: calls by it do not work; its name must be that of an endpoint in pjsip.conf", "trunk", t.cfg.Name)
+		}
+	}
+}
+
+// noEndpoint tells the missing endpoint from a missing module (res_ari_endpoints), for which ARI has no words.
+func noEndpoint(err error) bool {
+	s, ok := errors.AsType[*statusError](err)
+	return ok && s.Code == http.StatusNotFound && strings.Contains(s.Message, "ndpoint")
 }
 
 // Trunks tells how each trunk is, in the order they were set.
 func (d *Driver) Trunks() []TrunkState {
 	var out []TrunkState
 	for _, t := range d.trunks.Load().ordered {
-		out = append(out, TrunkState{Trunk: t.cfg, Calls: int(t.calls.Load())})
+		s := TrunkState{Trunk: t.cfg, Calls: int(t.calls.Load())}
+		if t.unknown.Load() {
+			s.Problem = "Asterisk has no endpoint PJSIP/" + t.cfg.Name + ": give the trunk the name of a section with type=endpoint in pjsip.conf"
+		}
+		out = append(out, s)
 	}
 	return out
 }
