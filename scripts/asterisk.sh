@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 floor=22.10.1
 cache=$PWD/.cache/asterisk
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The mirror this machine gets its packages from; DEBIAN_MIRROR names another.
+mirror=${DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 2>/dev/null | grep -v security | head -n 1 || true)}
 
 say() { printf 'asterisk: %s\n' "$*"; }
 die() { printf 'NO ASTERISK FOR THE TESTS: %s\n' "$*" >&2; exit 1; }
@@ -22,6 +23,7 @@ have=$(version)
 if enough "$have"; then say "$have is there"; exit 0; fi
 
 for tool in apt-get dpkg-deb; do command -v "$tool" >/dev/null || die "this machine has no $tool"; done
+[ -n "$mirror" ] || die "apt knows no mirror of Debian here: set DEBIAN_MIRROR"
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -r "$keys" ] || die "$keys is missing: apt-get install debian-archive-keyring"
 
