@@ -91,9 +91,9 @@ func (l *Leg) await(ctx context.Context) (*Leg, error) {
 	case <-l.done:
 		e := l.End()
 		if e.Code != 0 {
-			return nil, fmt.Errorf("%w (Q.850 cause %d)", dialError(e), e.Code)
+			return nil, fmt.Errorf("%w (Q.850 cause %d)", e.DialError(), e.Code)
 		}
-		return nil, fmt.Errorf("%w (%s)", dialError(e), e.Detail)
+		return nil, fmt.Errorf("%w (%s)", e.DialError(), e.Detail)
 	case <-ctx.Done():
 		cause := context.Cause(ctx)
 		if errors.Is(cause, ErrElsewhere) {

@@ -53,7 +53,7 @@ func classify(h happening, cause telephony.Cause, code int) telephony.End {
 	}
 	switch h {
 	case leftUp:
-		if networkFailure(code) {
+		if telephony.NetworkFailure(code) {
 			return set(telephony.ResultUpstream, telephony.ReasonHangup)
 		}
 		return set(telephony.ResultSuccess, telephony.ReasonHangup)
@@ -65,11 +65,11 @@ func classify(h happening, cause telephony.Cause, code int) telephony.End {
 	case refusedBy:
 		return classifyRefusal(e)
 	case hangup:
-		return classifyCause(e, cause, telephony.ResultSuccess, telephony.ReasonHangup)
+		return e.ByCause(cause, telephony.ResultSuccess, telephony.ReasonHangup)
 	case reject:
-		return classifyCause(e, cause, telephony.ResultCaller, telephony.ReasonRejected)
+		return e.ByCause(cause, telephony.ResultCaller, telephony.ReasonRejected)
 	case withdraw:
-		return classifyCause(e, cause, telephony.ResultSuccess, telephony.ReasonCancelled)
+		return e.ByCause(cause, telephony.ResultSuccess, telephony.ReasonCancelled)
 	case ringTimeout:
 		return set(telephony.ResultCaller, telephony.ReasonNoAnswer)
 	case noMedia:
@@ -84,30 +84,6 @@ func classify(h happening, cause telephony.Cause, code int) telephony.End {
 		return set(telephony.ResultServer, telephony.ReasonPanic)
 	}
 	return e.OrServerError()
-}
-
-// classifyCause refines an ending of ours by its cause; the others keep the given result and reason.
-func classifyCause(e telephony.End, c telephony.Cause, r telephony.Result, why telephony.Reason) telephony.End {
-	switch c {
-	case telephony.CauseBusy:
-		r, why = telephony.ResultCaller, telephony.ReasonBusy
-	case telephony.CauseNotFound:
-		r, why = telephony.ResultCaller, telephony.ReasonNotFound
-	case telephony.CauseForbidden, telephony.CauseDeclined:
-		r, why = telephony.ResultCaller, telephony.ReasonRejected
-	case telephony.CauseNotAcceptable:
-		r, why = telephony.ResultCaller, telephony.ReasonNoCodec
-	case telephony.CauseOverload:
-		r, why = telephony.ResultServer, telephony.ReasonOverload
-	case telephony.CauseTimeout:
-		r, why = telephony.ResultCaller, telephony.ReasonNoAnswer
-	case telephony.CauseElsewhere:
-		r, why = telephony.ResultSuccess, telephony.ReasonAnsweredElse
-	case telephony.CauseServerError:
-		r, why = telephony.ResultServer, telephony.ReasonError
-	}
-	e.Result, e.Reason = r, why
-	return e
 }
 
 // classifyRefusal says whose doing the end of an unanswered call of ours was. chan_pjsip makes the cause of the SIP
@@ -126,35 +102,11 @@ func classifyRefusal(e telephony.End) telephony.End {
 		e.Result, e.Reason = telephony.ResultCaller, telephony.ReasonRejected
 	default:
 		e.Result, e.Reason = telephony.ResultUpstream, telephony.ReasonRejected
-		if e.Code == 0 || networkFailure(e.Code) {
+		if e.Code == 0 || telephony.NetworkFailure(e.Code) {
 			e.Reason = telephony.ReasonUnreachable
 		}
 	}
 	return e
-}
-
-// dialError gives the sentinel the application branches on.
-func dialError(e telephony.End) error {
-	switch e.Reason {
-	case telephony.ReasonBusy:
-		return telephony.ErrBusy
-	case telephony.ReasonNoAnswer, telephony.ReasonCancelled:
-		return telephony.ErrNoAnswer
-	case telephony.ReasonNoCodec:
-		return telephony.ErrNoCodec
-	case telephony.ReasonUnreachable, telephony.ReasonOverload, telephony.ReasonDraining:
-		return telephony.ErrUnreachable
-	}
-	return telephony.ErrRefused
-}
-
-// networkFailure names the Q.850 causes by which networks hang up because they failed.
-func networkFailure(q850 int) bool {
-	switch q850 {
-	case 27, 34, qFailure, qTemporary, qCongestion, 44, 47, qTimer, 111, qInterworking:
-		return true
-	}
-	return false
 }
 
 // causeFor is the Q.850 cause we give Asterisk. Before the answer chan_pjsip makes a SIP status of it, and for some

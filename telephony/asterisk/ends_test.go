@@ -64,7 +64,7 @@ func TestClassify(t *testing.T) {
 	for reason, want := range map[telephony.Reason]error{telephony.ReasonBusy: telephony.ErrBusy, telephony.ReasonNoAnswer: telephony.ErrNoAnswer, telephony.ReasonCancelled: telephony.ErrNoAnswer,
 		telephony.ReasonNoCodec: telephony.ErrNoCodec, telephony.ReasonUnreachable: telephony.ErrUnreachable, telephony.ReasonDraining: telephony.ErrUnreachable, telephony.ReasonRejected: telephony.ErrRefused,
 		telephony.ReasonNotFound: telephony.ErrRefused} {
-		if got := dialError(telephony.End{Reason: reason}); !errors.Is(got, want) {
+		if got := (telephony.End{Reason: reason}).DialError(); !errors.Is(got, want) {
 			t.Errorf("%s: %v", reason, got)
 		}
 	}

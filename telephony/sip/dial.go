@@ -42,9 +42,9 @@ func (s *Server) Dial(ctx context.Context, d Dial) (*Leg, error) {
 	case <-l.done:
 		e := l.End()
 		if e.Code != 0 {
-			return nil, fmt.Errorf("dial %s: %w (%d %s)", d.To, dialError(e), e.Code, e.Detail)
+			return nil, fmt.Errorf("dial %s: %w (%d %s)", d.To, e.DialError(), e.Code, e.Detail)
 		}
-		return nil, fmt.Errorf("dial %s: %w (%s)", d.To, dialError(e), e.Detail)
+		return nil, fmt.Errorf("dial %s: %w (%s)", d.To, e.DialError(), e.Detail)
 	case <-ctx.Done():
 		why := context.Cause(ctx)
 		if errors.Is(why, ErrElsewhere) {

@@ -39,7 +39,7 @@ func classify(h happening, cause telephony.Cause, code int) telephony.End {
 	}
 	switch h {
 	case byeIn:
-		if networkFailure(code) {
+		if telephony.NetworkFailure(code) {
 			return set(telephony.ResultUpstream, telephony.ReasonHangup)
 		}
 		return set(telephony.ResultSuccess, telephony.ReasonHangup)
@@ -48,11 +48,11 @@ func classify(h happening, cause telephony.Cause, code int) telephony.End {
 	case elsewhereIn:
 		return set(telephony.ResultCaller, telephony.ReasonAnsweredElse)
 	case hangup:
-		return classifyCause(e, cause, telephony.ResultSuccess, telephony.ReasonHangup)
+		return e.ByCause(cause, telephony.ResultSuccess, telephony.ReasonHangup)
 	case reject:
-		return classifyCause(e, cause, telephony.ResultCaller, telephony.ReasonRejected)
+		return e.ByCause(cause, telephony.ResultCaller, telephony.ReasonRejected)
 	case withdraw:
-		return classifyCause(e, cause, telephony.ResultSuccess, telephony.ReasonCancelled)
+		return e.ByCause(cause, telephony.ResultSuccess, telephony.ReasonCancelled)
 	case refusedBy:
 		return classifyStatus(e, code)
 	case ringTimeout:
@@ -77,30 +77,6 @@ func classify(h happening, cause telephony.Cause, code int) telephony.End {
 	return e.OrServerError()
 }
 
-// classifyCause refines an ending of ours by its cause; the others keep the given result and reason.
-func classifyCause(e telephony.End, c telephony.Cause, r telephony.Result, why telephony.Reason) telephony.End {
-	switch c {
-	case telephony.CauseBusy:
-		r, why = telephony.ResultCaller, telephony.ReasonBusy
-	case telephony.CauseNotFound:
-		r, why = telephony.ResultCaller, telephony.ReasonNotFound
-	case telephony.CauseForbidden, telephony.CauseDeclined:
-		r, why = telephony.ResultCaller, telephony.ReasonRejected
-	case telephony.CauseNotAcceptable:
-		r, why = telephony.ResultCaller, telephony.ReasonNoCodec
-	case telephony.CauseOverload:
-		r, why = telephony.ResultServer, telephony.ReasonOverload
-	case telephony.CauseTimeout:
-		r, why = telephony.ResultCaller, telephony.ReasonNoAnswer
-	case telephony.CauseElsewhere:
-		r, why = telephony.ResultSuccess, telephony.ReasonAnsweredElse
-	case telephony.CauseServerError:
-		r, why = telephony.ResultServer, telephony.ReasonError
-	}
-	e.Result, e.Reason = r, why
-	return e
-}
-
 // classifyStatus says whose doing a final refusal of our call was.
 func classifyStatus(e telephony.End, status int) telephony.End {
 	switch {
@@ -120,30 +96,6 @@ func classifyStatus(e telephony.End, status int) telephony.End {
 		e.Result, e.Reason = telephony.ResultUpstream, telephony.ReasonRejected
 	}
 	return e
-}
-
-// dialError gives the sentinel the application branches on.
-func dialError(e telephony.End) error {
-	switch e.Reason {
-	case telephony.ReasonBusy:
-		return telephony.ErrBusy
-	case telephony.ReasonNoAnswer, telephony.ReasonCancelled:
-		return telephony.ErrNoAnswer
-	case telephony.ReasonNoCodec:
-		return telephony.ErrNoCodec
-	case telephony.ReasonUnreachable, telephony.ReasonOverload, telephony.ReasonDraining:
-		return telephony.ErrUnreachable
-	}
-	return telephony.ErrRefused
-}
-
-// networkFailure names the Q.850 causes by which networks hang up because they failed.
-func networkFailure(q850 int) bool {
-	switch q850 {
-	case 27, 34, 38, 41, 42, 44, 47, 102, 111, 127:
-		return true
-	}
-	return false
 }
 
 // statusFor maps a cause to the status of a refusal, and its Retry-After if one belongs to it.

@@ -54,7 +54,7 @@ func TestClassify(t *testing.T) {
 	}
 	for status, want := range map[int]error{486: telephony.ErrBusy, 480: telephony.ErrNoAnswer, 404: telephony.ErrRefused,
 		488: telephony.ErrNoCodec, 503: telephony.ErrUnreachable} {
-		if err := dialError(classify(refusedBy, "", status)); !errors.Is(err, want) {
+		if err := classify(refusedBy, "", status).DialError(); !errors.Is(err, want) {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
