@@ -14,19 +14,6 @@ import (
 	"hotline/internal/e2e/program"
 )
 
-// tool finds a program; without it the test says so loudly, and fails in CI.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed: make setup-test", name)
-		}
-		t.Skipf("TEST DOES NOT RUN: %s is not installed (make setup-test)", name)
-	}
-	return path
-}
-
 // caller is SIPp's part: it dials, listens for two seconds and hangs up, and wants the answers that RFC 3261 foresees.
 const caller = `<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="caller">
@@ -83,7 +70,7 @@ Content-Length: 0
 
 // SIPp dials the menu, twenty callers at five a second, over UDP and TCP: every one is answered and told.
 func TestSIPpCallsTheMenu(t *testing.T) {
-	bin := tool(t, "sipp")
+	bin := program.Tool(t, "sipp")
 	for i, transport := range []string{"u1", "t1"} {
 		t.Run(transport, func(t *testing.T) {
 			p, ctx := shared(t)

@@ -18,22 +18,9 @@ import (
 	"hotline/telephony/telephonytest"
 )
 
-// tool finds a program; without it the test says so loudly, and fails in CI.
-func tool(t *testing.T, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%s is not installed: make setup-test", name)
-		}
-		t.Skipf("TEST DOES NOT RUN: %s is not installed (make setup-test)", name)
-	}
-	return path
-}
-
 // baresip calls the queue, an agent answers: both hear each other. baresip's own recording of what it heard is measured.
 func TestBaresipTalksWithAnAgent(t *testing.T) {
-	bin := tool(t, "baresip")
+	bin := program.Tool(t, "baresip")
 	ctx, stop := context.WithTimeout(context.Background(), 90*time.Second)
 	defer stop()
 	p := program.New(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -71,4 +72,17 @@ func Shared(t testing.TB, name string, options ...Option) *Program {
 		}
 	})
 	return p
+}
+
+// Tool finds a program; without it the test says so loudly, and fails in CI.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is not installed: make setup-test", name)
+		}
+		t.Skipf("TEST DOES NOT RUN: %s is not installed (make setup-test)", name)
+	}
+	return path
 }
